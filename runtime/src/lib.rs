@@ -1,0 +1,22 @@
+//! The Tadpole firmware as a library: camera frames in, alarms out.
+//!
+//! Frames flow through the folders in this order:
+//! `source` → `clip` → `engine` (extractor) → `features` → `window` → `score` → `alarm` → `output`.
+//! `pipeline` joins them for one camera. `window`, `score`'s arithmetic and `alarm` are pure: no clock, no file,
+//! no thread.
+
+pub mod alarm;
+pub mod bundle;
+pub mod clip;
+pub mod engine;
+pub mod error;
+pub mod features;
+pub mod health;
+pub mod output;
+pub mod pipeline;
+pub mod replay;
+pub mod score;
+pub mod source;
+pub mod window;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,1 @@
+//! Whole-system tests across crates: see the files in `tests/`.
