@@ -9,7 +9,7 @@ pub mod tract;
 use crate::Result;
 
 /// The element type of a graph's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input<'a> {
     /// 8-bit pixels.
     U8(&'a [u8]),
