@@ -1,1 +1,3 @@
-//! Workstation.
+//! The Tadpole workstation.
+
+pub mod onnx;
