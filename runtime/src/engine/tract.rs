@@ -1,1 +1,89 @@
-//! To come.
+//! The tract engine: pure Rust, on every board, always there.
+
+use tract_onnx::prelude::*;
+
+use super::{Engine, EngineInfo, Input};
+use crate::{Error, Result};
+
+/// The version of tract that this build is pinned to.
+const TRACT_VERSION: &str = "0.23.9";
+
+/// A graph loaded into tract.
+pub struct TractEngine {
+    info: EngineInfo,
+    name: String,
+    state: TypedSimpleState,
+}
+
+impl TractEngine {
+    /// Load an ONNX graph with one input of fixed shape and one float32 output. `name` is for error messages.
+    ///
+    /// # Errors
+    /// When tract cannot read, type or optimise the graph, or it is not of that form.
+    pub fn load(onnx: &[u8], name: &str) -> Result<Self> {
+        let bad = |what: &str, e: &dyn std::fmt::Display| {
+            Error::corrupt(
+                name,
+                format!("tract cannot {what} this ONNX graph: {e}"),
+                "export it again with tadpole-trainer",
+            )
+        };
+        let model = tract_onnx::onnx()
+            .model_for_read(&mut &*onnx)
+            .map_err(|e| bad("read", &e))?
+            .into_typed()
+            .map_err(|e| bad("type", &e))?
+            .into_decluttered()
+            .map_err(|e| bad("simplify", &e))?;
+        let (inputs, outputs) = (model.inputs.len(), model.outputs.len());
+        if (inputs, outputs) != (1, 1) {
+            return Err(Error::corrupt(
+                name,
+                format!("the graph has {inputs} inputs and {outputs} outputs, one of each is wanted"),
+                "export it again with tadpole-trainer",
+            ));
+        }
+        let shape = |fact: TractResult<&TypedFact>| -> TractResult<Vec<usize>> {
+            let fact = fact?;
+            Ok(fact.shape.eval_to_usize(&SymbolValues::default())?.to_vec())
+        };
+        let input_shape = shape(model.input_fact(0)).map_err(|e| bad("fix the input of", &e))?;
+        let output_shape = shape(model.output_fact(0)).map_err(|e| bad("fix the output of", &e))?;
+        let state = model
+            .into_optimized()
+            .and_then(|m| m.into_runnable())
+            .and_then(|plan| plan.spawn())
+            .map_err(|e| bad("prepare", &e))?;
+        let info =
+            EngineInfo { engine: "tract", version: TRACT_VERSION, input_shape, output_shape };
+        Ok(Self { info, name: name.into(), state })
+    }
+
+    fn failed(&self, problem: impl std::fmt::Display) -> Error {
+        Error::failed(&self.name, format!("tract failed: {problem}"), "see the journal; `tadpole model show` names the graph")
+    }
+}
+
+impl Engine for TractEngine {
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    fn run(&mut self, input: Input<'_>, output: &mut [f32]) -> Result<()> {
+        let shape = &self.info.input_shape;
+        let tensor = match input {
+            Input::U8(data) => Tensor::from_shape(shape, data),
+            Input::F32(data) => Tensor::from_shape(shape, data),
+        }
+        .map_err(|e| self.failed(format!("input: {e}")))?;
+        let result =
+            self.state.run(tvec!(tensor.into_tvalue())).map_err(|e| self.failed(format!("{e:#}")))?;
+        let view = result[0].try_as_plain_ram().map_err(|e| self.failed(e))?;
+        let values = view.as_slice::<f32>().map_err(|e| self.failed(e))?;
+        if values.len() != output.len() {
+            return Err(self.failed(format!("{} outputs, {} wanted", values.len(), output.len())));
+        }
+        output.copy_from_slice(values);
+        Ok(())
+    }
+}
