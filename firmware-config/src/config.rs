@@ -1,0 +1,208 @@
+//! What a camera is told, as people write it: TOML text comes in, a checked [`Config`] goes out.
+//!
+//! Refused, each with its line, its key and what to do: unknown keys, wrong types, and settings that cannot be (see
+//! `check`). All problems of settings are told at once. Nothing is opened or looked up here.
+
+mod check;
+mod locate;
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::sign::{PublicKey, TrustedKeys};
+use locate::Document;
+
+/// The longest config, in bytes.
+pub const CONFIG_BYTES_MAX: usize = 256 << 10;
+/// The most cameras of one config.
+pub const CAMERAS_MAX: usize = 16;
+
+/// What a camera is told.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The cameras, `[[camera]]`.
+    #[serde(rename = "camera", default)]
+    pub cameras: Vec<Camera>,
+    /// The model, `[model]`.
+    pub model: Model,
+    /// When to raise an alarm, `[alarm]`.
+    #[serde(default)]
+    pub alarm: Alarm,
+    /// Where decisions go, `[output.*]`.
+    #[serde(default)]
+    pub output: Output,
+}
+
+/// One camera.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    /// A plain name, unique, that alarms and logs carry.
+    pub name: String,
+    /// Where its frames come from, a URI.
+    pub source: String,
+}
+
+/// Which model to run and whose signature to believe.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Path of the bundle.
+    pub bundle: String,
+    /// Public keys whose bundles are run, one or two; nothing else is ever trusted.
+    pub trusted_keys: Vec<PublicKey>,
+}
+
+/// When to raise an alarm. What is absent is as the model's manifest says.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alarm {
+    /// A score above this raises an alarm; above 0, below 1.
+    pub threshold: Option<f32>,
+    /// An alarm ends when the score falls below this share of the threshold; above 0, below 1.
+    pub release_ratio: Option<f32>,
+    /// The score must stay up this long before an alarm is raised, in seconds.
+    pub min_length_s: Option<f32>,
+    /// After an alarm, no new one for this long, in seconds.
+    pub cool_down_s: Option<f32>,
+}
+
+/// Where decisions go. What is absent is off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// A relay line.
+    pub gpio: Option<Gpio>,
+    /// A record of events.
+    pub journal: Option<Journal>,
+}
+
+/// A relay line.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gpio {
+    /// What drives the line.
+    pub kind: GpioKind,
+}
+
+/// What drives the relay line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpioKind {
+    /// A line in memory: logged, and connected to nothing.
+    Memory,
+}
+
+/// A record of events.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// Path of the file that events are appended to.
+    pub path: String,
+}
+
+impl Config {
+    /// Read and check a config.
+    ///
+    /// # Errors
+    /// With every problem found.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        if text.len() > CONFIG_BYTES_MAX {
+            return Err(Problem::new(
+                "",
+                format!("the config has {} bytes, more than {CONFIG_BYTES_MAX}", text.len()),
+                "is this the file that you meant?",
+            )
+            .into());
+        }
+        let document =
+            Document::parse(text).map_err(|error| locate::syntax_problem(text, &error))?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| document.content_problem(&error))?;
+        let mut problems = config.problems();
+        for problem in &mut problems {
+            problem.place = document.place_of(&problem.key);
+        }
+        problems.sort_by_key(|problem| problem.place);
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
+    }
+
+    /// Check the settings, without lines.
+    ///
+    /// # Errors
+    /// With every problem found.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+}
+
+impl Model {
+    /// The keys as the set that a bundle is opened with.
+    pub fn trusted(&self) -> TrustedKeys {
+        TrustedKeys::new(self.trusted_keys.clone()).unwrap_or_default()
+    }
+}
+
+/// Everything that is wrong with a config, in the order of its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The problems, at least one.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong with a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Line and column, both from 1; absent when the config was no text.
+    pub place: Option<(usize, usize)>,
+    /// The key's path, such as `camera[0].source` (counted from 0); empty when it concerns no key.
+    pub key: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Problem {
+    fn new(key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { place: None, key: key.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self { problems: vec![problem] }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.place {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "`{}` ", self.key)?;
+        }
+        write!(f, "{}; {}", self.problem, self.remedy)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.problems.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests;

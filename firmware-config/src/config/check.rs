@@ -1,0 +1,177 @@
+//! Which settings can be. Each problem says its key, what is wrong, and what to do.
+
+use std::collections::HashMap;
+
+use super::{CAMERAS_MAX, Config, Problem};
+use crate::sign::TRUSTED_KEYS_MAX;
+
+/// The schemes of source URIs, and what follows each.
+const SCHEMES: [(&str, &str); 4] = [
+    ("file", "file:///path/video.mp4"),
+    ("rtsp", "rtsp://host/stream"),
+    ("sim", "sim://?seed=1"),
+    ("features", "features:///path/rows.npy"),
+];
+
+impl Config {
+    /// Every problem of the settings, without lines.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.check_cameras(&mut problems);
+        self.check_model(&mut problems);
+        self.check_alarm(&mut problems);
+        if let Some(journal) = &self.output.journal {
+            problems.extend(path_problem("output.journal.path", &journal.path));
+        }
+        problems
+    }
+
+    fn check_cameras(&self, problems: &mut Vec<Problem>) {
+        let count = self.cameras.len();
+        if count == 0 {
+            problems.push(Problem::new(
+                "camera",
+                "is missing: there is no camera to watch",
+                "add a `[[camera]]` with a `name` and a `source`",
+            ));
+        }
+        if count > CAMERAS_MAX {
+            problems.push(Problem::new(
+                "camera",
+                format!("lists {count} cameras, more than {CAMERAS_MAX}"),
+                "run a second `tadpole` with a config of its own",
+            ));
+        }
+        let mut first_of = HashMap::new();
+        for (n, camera) in self.cameras.iter().enumerate() {
+            let key = format!("camera[{n}].name");
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+            if !(1..=32).contains(&camera.name.len()) || !camera.name.bytes().all(plain) {
+                problems.push(Problem::new(
+                    key,
+                    "is not a plain name",
+                    "use 1 to 32 letters, digits, `-` or `_`",
+                ));
+            } else if let Some(first) = first_of.insert(camera.name.as_str(), n) {
+                problems.push(Problem::new(
+                    key,
+                    format!("is `{}`, which is the name of camera[{first}] too", camera.name),
+                    "give every camera a name of its own",
+                ));
+            }
+            problems.extend(source_problem(format!("camera[{n}].source"), &camera.source));
+        }
+    }
+
+    fn check_model(&self, problems: &mut Vec<Problem>) {
+        problems.extend(path_problem("model.bundle", &self.model.bundle));
+        let keys = &self.model.trusted_keys;
+        if keys.is_empty() {
+            problems.push(Problem::new(
+                "model.trusted_keys",
+                "is empty: no bundle could ever be run",
+                "paste the line that `tadpole-trainer keygen` printed",
+            ));
+        } else if keys.len() > TRUSTED_KEYS_MAX {
+            problems.push(Problem::new(
+                "model.trusted_keys",
+                format!("lists {} keys, more than {TRUSTED_KEYS_MAX}", keys.len()),
+                "keep the present key and the next one",
+            ));
+        } else if keys.len() == 2 && keys[0] == keys[1] {
+            problems.push(Problem::new(
+                "model.trusted_keys",
+                "lists the same key twice",
+                "list it once",
+            ));
+        }
+    }
+
+    fn check_alarm(&self, problems: &mut Vec<Problem>) {
+        let alarm = &self.alarm;
+        let mut check =
+            |key: &str, value: Option<f32>, good: fn(f32) -> bool, limits: &str, remedy: &str| {
+                if let Some(value) = value.filter(|value| !good(*value)) {
+                    problems.push(Problem::new(key, format!("is {value}, not {limits}"), remedy));
+                }
+            };
+        check(
+            "alarm.threshold",
+            alarm.threshold,
+            |v| v > 0.0 && v < 1.0,
+            "above 0 and below 1",
+            "scores lie between 0 and 1; leave it out for the model's own threshold",
+        );
+        check(
+            "alarm.release_ratio",
+            alarm.release_ratio,
+            |v| v > 0.0 && v < 1.0,
+            "above 0 and below 1",
+            "an alarm ends below `threshold` times this, so it must be below 1",
+        );
+        check(
+            "alarm.min_length_s",
+            alarm.min_length_s,
+            |v| (0.0..=600.0).contains(&v),
+            "0 to 600 seconds",
+            "0 alarms at once; a few seconds forgive a flicker",
+        );
+        check(
+            "alarm.cool_down_s",
+            alarm.cool_down_s,
+            |v| (0.0..=86_400.0).contains(&v),
+            "0 to 86400 seconds",
+            "0 allows the next alarm at once",
+        );
+    }
+}
+
+fn source_problem(key: String, source: &str) -> Option<Problem> {
+    let known = || SCHEMES.map(|(_, example)| format!("`{example}`")).join(", ");
+    let Some((scheme, rest)) = source.split_once("://") else {
+        let remedy = if source.starts_with('/') && source.starts_with("/dev/video") {
+            return Some(no_v4l(key));
+        } else if source.starts_with('/') {
+            format!("write `file://{source}` for a recording")
+        } else {
+            format!("write one of {}", known())
+        };
+        return Some(Problem::new(key, format!("is `{source}`, which is no URI"), remedy));
+    };
+    if scheme == "v4l" {
+        return Some(no_v4l(key));
+    }
+    if !SCHEMES.iter().any(|(name, _)| *name == scheme) {
+        return Some(Problem::new(
+            key,
+            format!("has the unknown scheme `{scheme}`"),
+            format!("write one of {}", known()),
+        ));
+    }
+    if matches!(scheme, "file" | "features") && !rest.starts_with('/') {
+        return Some(Problem::new(
+            key,
+            format!("does not name an absolute path after `{scheme}://`"),
+            format!("write three slashes: `{scheme}:///path`"),
+        ));
+    }
+    if scheme == "rtsp" && rest.is_empty() {
+        return Some(Problem::new(key, "names no host", "write `rtsp://host/stream`"));
+    }
+    None
+}
+
+fn no_v4l(key: String) -> Problem {
+    Problem::new(
+        key,
+        "is a V4L2 camera, which this version does not read yet",
+        "use the camera's `rtsp://` stream for now",
+    )
+}
+
+fn path_problem(key: &str, path: &str) -> Option<Problem> {
+    if path.is_empty() || path.contains('\0') {
+        return Some(Problem::new(key, "is not a path", "write the path of a file"));
+    }
+    None
+}

@@ -1,0 +1,122 @@
+use insta::assert_snapshot;
+
+use super::*;
+
+const KEY: &str = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+
+fn minimal() -> String {
+    format!(
+        "[[camera]]\nname = \"north\"\nsource = \"sim://?seed=1\"\n\n[model]\nbundle = \"/m.tadpole\"\ntrusted_keys = [\"{KEY}\"]\n"
+    )
+}
+
+fn refused(text: &str) -> String {
+    Config::from_toml(text).expect_err("should be refused").to_string()
+}
+
+#[test]
+fn the_smallest_config_is_read() {
+    let config = Config::from_toml(&minimal()).unwrap();
+    assert_eq!(config.cameras, [Camera { name: "north".into(), source: "sim://?seed=1".into() }]);
+    assert_eq!(config.model.trusted_keys[0].to_string(), KEY);
+    assert_eq!(config.alarm, Alarm::default());
+    assert_eq!(config.output, Output::default());
+}
+
+#[test]
+fn the_example_is_read() {
+    let text = include_str!("../../../deploy/tadpole.example.toml");
+    let config = Config::from_toml(text).unwrap();
+    assert_eq!(config.output.gpio, Some(Gpio { kind: GpioKind::Memory }));
+    assert!(config.alarm.min_length_s.is_some());
+}
+
+#[test]
+fn unknown_keys_say_which_are_allowed() {
+    assert_snapshot!(refused(&minimal().replace("name =", "nam =")), @"line 2, column 1: `camera[0].nam` is not a key that is known here; allowed here: `name` or `source`");
+    assert_snapshot!(refused(&(minimal() + "[alarms]\nthreshold = 0.5\n")), @"line 8, column 2: `alarms` is not a key that is known here; allowed here: `camera`, `model`, `alarm`, `output`");
+    assert_snapshot!(refused(&(minimal() + "[alarm]\ntreshold = 0.5\n")), @"line 9, column 1: `alarm.treshold` is not a key that is known here; allowed here: `threshold`, `release_ratio`, `min_length_s`, `cool_down_s`");
+    assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"memory\"\npin = 4\n")), @"line 10, column 1: `output.gpio.pin` is not a key that is known here; allowed here: `kind`");
+    assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"cdev\"\n")), @"line 9, column 8: `output.gpio.kind` cannot be read: unknown variant `cdev`, expected `memory`; docs/ref/config.md tells what every key takes");
+}
+
+#[test]
+fn missing_and_mistyped_keys_are_named() {
+    assert_snapshot!(refused(""), @"line 1, column 1: `model` is missing; add it; docs/ref/config.md lists every key");
+    assert_snapshot!(refused(&minimal().replace("source = \"sim://?seed=1\"\n", "")), @"line 1, column 1: `camera.source` is missing; add it; docs/ref/config.md lists every key");
+    assert_snapshot!(refused(&(minimal() + "[alarm]\nthreshold = \"high\"\n")), @r#"line 9, column 13: `alarm.threshold` cannot be read: invalid type: string "high", expected f32; docs/ref/config.md tells what every key takes"#);
+    assert_snapshot!(refused(&minimal().replace(KEY, &KEY[1..])), @"line 7, column 16: `model.trusted_keys` cannot be read: a public key is 64 hexadecimal digits; this has 63 characters or other signs in it; docs/ref/config.md tells what every key takes");
+    assert_snapshot!(refused(&minimal().replace("[model]", "[model")), @"line 5, column 7: this is not TOML: unclosed table, expected `]`; correct the line; deploy/tadpole.example.toml shows the form");
+    assert_snapshot!(refused(&minimal().replace("[[camera]]", "[camera]")), @"line 1, column 1: `camera` cannot be read: invalid type: map, expected a sequence; write `[[camera]]` with two brackets, once for each camera");
+}
+
+#[test]
+fn settings_that_cannot_be_are_all_told_at_once() {
+    let text = format!(
+        r#"
+[[camera]]
+name = "north"
+source = "v4l:///dev/video0"
+
+[[camera]]
+name = "north"
+source = "/videos/a.mp4"
+
+[[camera]]
+name = "south side"
+source = "http://host/stream"
+
+[[camera]]
+name = "rel"
+source = "file://videos/a.mp4"
+
+[model]
+bundle = ""
+trusted_keys = ["{KEY}", "{KEY}"]
+
+[alarm]
+threshold = 1.5
+release_ratio = 1
+min_length_s = -1
+cool_down_s = nan
+"#
+    );
+    assert_snapshot!(refused(&text), @r"
+        line 4, column 10: `camera[0].source` is a V4L2 camera, which this version does not read yet; use the camera's `rtsp://` stream for now
+        line 7, column 8: `camera[1].name` is `north`, which is the name of camera[0] too; give every camera a name of its own
+        line 8, column 10: `camera[1].source` is `/videos/a.mp4`, which is no URI; write `file:///videos/a.mp4` for a recording
+        line 11, column 8: `camera[2].name` is not a plain name; use 1 to 32 letters, digits, `-` or `_`
+        line 12, column 10: `camera[2].source` has the unknown scheme `http`; write one of `file:///path/video.mp4`, `rtsp://host/stream`, `sim://?seed=1`, `features:///path/rows.npy`
+        line 16, column 10: `camera[3].source` does not name an absolute path after `file://`; write three slashes: `file:///path`
+        line 19, column 10: `model.bundle` is not a path; write the path of a file
+        line 20, column 16: `model.trusted_keys` lists the same key twice; list it once
+        line 23, column 13: `alarm.threshold` is 1.5, not above 0 and below 1; scores lie between 0 and 1; leave it out for the model's own threshold
+        line 24, column 17: `alarm.release_ratio` is 1, not above 0 and below 1; an alarm ends below `threshold` times this, so it must be below 1
+        line 25, column 16: `alarm.min_length_s` is -1, not 0 to 600 seconds; 0 alarms at once; a few seconds forgive a flicker
+        line 26, column 15: `alarm.cool_down_s` is NaN, not 0 to 86400 seconds; 0 allows the next alarm at once
+        ");
+}
+
+#[test]
+fn no_camera_and_no_key() {
+    assert_snapshot!(refused("[model]\nbundle = \"m\"\ntrusted_keys = []\n"), @r"
+        `camera` is missing: there is no camera to watch; add a `[[camera]]` with a `name` and a `source`
+        line 3, column 16: `model.trusted_keys` is empty: no bundle could ever be run; paste the line that `tadpole-trainer keygen` printed
+        ");
+}
+
+#[test]
+fn integers_are_numbers_too() {
+    let config = Config::from_toml(&(minimal() + "[alarm]\ncool_down_s = 30\n")).unwrap();
+    assert_eq!(config.alarm.cool_down_s, Some(30.0));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in ".{0,200}", cut in 0usize..300, junk in "[\\[\\]=\".a-z0-9\n]{0,20}") {
+        let _ = Config::from_toml(&text);
+        let full = minimal() + "[alarm]\nthreshold = 0.5\n[output.journal]\npath = \"/j\"\n";
+        let at = cut.min(full.len());
+        let _ = Config::from_toml(&format!("{}{junk}{}", &full[..at], &full[at..]));
+    }
+}
