@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | tract | [`tract`] | always |
 
+pub mod channels_last;
 pub mod tract;
 
 use crate::Result;
