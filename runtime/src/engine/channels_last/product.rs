@@ -76,7 +76,7 @@ fn tile_rows(rows: usize, heights: &[usize]) -> usize {
     heights.iter().copied().filter(|h| *h <= rows).min_by_key(|h| rows.div_ceil(*h) * h).unwrap_or(1)
 }
 
-impl WithSimd for Product<'_> {
+impl<'a> WithSimd for Product<'a> {
     type Output = ();
 
     #[inline(always)]
@@ -86,104 +86,185 @@ impl WithSimd for Product<'_> {
         // NEON, 16 with AVX2.
         if S::F32_LANES == 16 || cfg!(target_arch = "aarch64") {
             match tile_rows(rows, &[14, 13, 10, 4]) {
-                14 => tiles::<S, 14>(simd, self, rows),
-                13 => tiles::<S, 13>(simd, self, rows),
-                10 => tiles::<S, 10>(simd, self, rows),
-                4 => tiles::<S, 4>(simd, self, rows),
-                _ => tiles::<S, 1>(simd, self, rows),
+                14 => tiles::<S, Rows14<'a, S, PANEL>, Rows14<'a, S, 1>>(simd, self, rows),
+                13 => tiles::<S, Rows13<'a, S, PANEL>, Rows13<'a, S, 1>>(simd, self, rows),
+                10 => tiles::<S, Rows10<'a, S, PANEL>, Rows10<'a, S, 1>>(simd, self, rows),
+                4 => tiles::<S, Rows4<'a, S, PANEL>, Rows4<'a, S, 1>>(simd, self, rows),
+                _ => tiles::<S, Row<'a, S, PANEL>, Row<'a, S, 1>>(simd, self, rows),
             }
         } else {
             match tile_rows(rows, &[6, 5, 4]) {
-                6 => tiles::<S, 6>(simd, self, rows),
-                5 => tiles::<S, 5>(simd, self, rows),
-                4 => tiles::<S, 4>(simd, self, rows),
-                _ => tiles::<S, 1>(simd, self, rows),
+                6 => tiles::<S, Rows6<'a, S, PANEL>, Rows6<'a, S, 1>>(simd, self, rows),
+                5 => tiles::<S, Rows5<'a, S, PANEL>, Rows5<'a, S, 1>>(simd, self, rows),
+                4 => tiles::<S, Rows4<'a, S, PANEL>, Rows4<'a, S, 1>>(simd, self, rows),
+                _ => tiles::<S, Row<'a, S, PANEL>, Row<'a, S, 1>>(simd, self, rows),
             }
         }
     }
 }
 
-/// The product in tiles of `M` rows by a panel. The last tile is moved up to end with the last row: rows that it
-/// shares with the tile before are computed twice, to the same bits.
+/// The product in tiles of `R::COUNT` rows by a panel of two vectors, or of one for the last panel. The last tile is
+/// moved up to end with the last row: rows that it shares with the tile before are computed twice, to the same bits.
 #[inline(always)]
-fn tiles<S: Simd, const M: usize>(simd: S, product: Product<'_>, rows: usize) {
+fn tiles<'a, S: Simd, R: Rows<'a, S, PANEL>, R1: Rows<'a, S, 1>>(simd: S, product: Product<'a>, rows: usize) {
     let Product { a, weights, add, clamp, out } = product;
     let Weights { k, cols, .. } = *weights;
     let (panels, _) = S::as_simd_f32s(&weights.panels);
     let (bias, _) = S::as_simd_f32s(&weights.bias);
-    let clamp = (simd.splat_f32s(clamp.0), simd.splat_f32s(clamp.1));
-    let chunk = (CHUNK / k.max(1)).next_multiple_of(M).max(M);
+    let chunk = (CHUNK / k.max(1)).next_multiple_of(R::COUNT).max(R::COUNT);
     for chunk_first in (0..rows).step_by(chunk) {
         let chunk_end = rows.min(chunk_first + chunk);
         for first in (0..bias.len()).step_by(PANEL) {
-            let width = PANEL.min(bias.len() - first);
-            let panel = &panels[first * k..(first + width) * k];
-            let bias = &bias[first..first + width];
-            for tile_first in (chunk_first..chunk_end).step_by(M) {
-                let row = tile_first.min(rows - M);
-                let tile = Tile {
-                    a: &a[row * k..(row + M) * k],
-                    panel,
-                    bias,
-                    add: add.map(|add| &add[row * cols..(row + M) * cols]),
-                    clamp,
-                    out: &mut out[row * cols..(row + M) * cols],
-                    k,
-                    cols,
-                    col: first * S::F32_LANES,
-                };
-                if width == PANEL {
-                    tile.compute::<M, PANEL>(simd);
-                } else {
-                    tile.compute::<M, 1>(simd);
+            let end = bias.len().min(first + PANEL);
+            let (panel, bias) = (&panels[first * k..end * k], &bias[first..end]);
+            for row in (chunk_first..chunk_end).step_by(R::COUNT) {
+                let row = row.min(rows - R::COUNT);
+                let a = &a[row * k..(row + R::COUNT) * k];
+                let mut end =
+                    End { clamp: clamp_vectors(simd, clamp), add, out, cols, at: row * cols + first * S::F32_LANES };
+                if let Some(bias) = bias.first_chunk::<PANEL>() {
+                    tile::<S, R, PANEL>(simd, a, panel, bias, &mut end);
+                } else if let Some(bias) = bias.first_chunk::<1>() {
+                    tile::<S, R1, 1>(simd, a, panel, bias, &mut end);
                 }
             }
         }
     }
 }
 
-/// `M` rows by one panel.
-struct Tile<'a, S: Simd> {
+#[inline(always)]
+fn clamp_vectors<S: Simd>(simd: S, (low, high): (f32, f32)) -> (S::f32s, S::f32s) {
+    (simd.splat_f32s(low), simd.splat_f32s(high))
+}
+
+/// One tile: `R::COUNT` rows `a` by a panel of `N` vectors of columns.
+#[inline(always)]
+fn tile<'a, S: Simd, R: Rows<'a, S, N>, const N: usize>(
+    simd: S,
     a: &'a [f32],
-    panel: &'a [S::f32s],
-    bias: &'a [S::f32s],
-    add: Option<&'a [f32]>,
-    clamp: (S::f32s, S::f32s),
-    out: &'a mut [f32],
-    k: usize,
-    cols: usize,
-    col: usize,
+    panel: &[S::f32s],
+    bias: &[S::f32s; N],
+    end: &mut End<'_, S>,
+) {
+    let (panel, _) = panel.as_chunks::<N>();
+    let k = panel.len();
+    let mut rows = R::start(a, k, bias);
+    for (i, weights) in panel.iter().enumerate() {
+        rows.step(simd, i, weights);
+    }
+    rows.finish(simd, end);
 }
 
-impl<S: Simd> Tile<'_, S> {
+/// What happens to the sums of a tile.
+struct End<'a, S: Simd> {
+    clamp: (S::f32s, S::f32s),
+    add: Option<&'a [f32]>,
+    out: &'a mut [f32],
+    cols: usize,
+    /// Where the next row of the tile begins in `out`.
+    at: usize,
+}
+
+/// Some rows of a tile, with their sums over a panel of `N` vectors. Composed as types, so that every sum is a
+/// variable of its own, and stays in a register.
+trait Rows<'a, S: Simd, const N: usize>: Sized {
+    /// How many.
+    const COUNT: usize;
+    /// Sums that begin with the bias, of the rows `a`, each `k` long.
+    fn start(a: &'a [f32], k: usize, bias: &[S::f32s; N]) -> Self;
+    /// Add element `i` of every row times its weights.
+    fn step(&mut self, simd: S, i: usize, weights: &[S::f32s; N]);
+    /// Hand the sums on, the first row first.
+    fn finish(self, simd: S, end: &mut End<'_, S>);
+}
+
+/// One row.
+struct Row<'a, S: Simd, const N: usize> {
+    a: &'a [f32],
+    sums: [S::f32s; N],
+}
+
+impl<'a, S: Simd, const N: usize> Rows<'a, S, N> for Row<'a, S, N> {
+    const COUNT: usize = 1;
+
     #[inline(always)]
-    fn compute<const M: usize, const N: usize>(self, simd: S) {
-        let Self { a, panel, bias, add, clamp, out, k, cols, col } = self;
-        let mut sums = [[simd.splat_f32s(0.0); N]; M];
-        for sums in &mut sums {
-            sums.copy_from_slice(bias);
-        }
-        let rows: [&[f32]; M] = std::array::from_fn(|m| &a[m * k..(m + 1) * k]);
-        for (i, w) in panel.chunks_exact(N).enumerate() {
-            for (sums, row) in sums.iter_mut().zip(&rows) {
-                let x = simd.splat_f32s(row[i]);
-                for (sum, w) in sums.iter_mut().zip(w) {
-                    *sum = simd.mul_add_f32s(x, *w, *sum);
-                }
-            }
-        }
-        for (m, sums) in sums.iter().enumerate() {
-            for (n, sum) in sums.iter().enumerate() {
-                let from = m * cols + col + n * S::F32_LANES;
-                let to = (from + S::F32_LANES).min((m + 1) * cols);
-                let mut y = *sum;
-                if let Some(add) = add {
-                    y = simd.add_f32s(y, simd.partial_load_f32s(&add[from..to]));
-                }
-                // The bound comes first: of two operands, one of them NaN, the second is the answer.
-                y = simd.min_f32s(clamp.1, simd.max_f32s(clamp.0, y));
-                simd.partial_store_f32s(&mut out[from..to], y);
-            }
+    fn start(a: &'a [f32], k: usize, bias: &[S::f32s; N]) -> Self {
+        Self { a: &a[..k], sums: *bias }
+    }
+
+    #[inline(always)]
+    fn step(&mut self, simd: S, i: usize, weights: &[S::f32s; N]) {
+        let x = simd.splat_f32s(self.a[i]);
+        for (sum, weight) in self.sums.iter_mut().zip(weights) {
+            *sum = simd.mul_add_f32s(x, *weight, *sum);
         }
     }
+
+    #[inline(always)]
+    fn finish(self, simd: S, end: &mut End<'_, S>) {
+        let row_end = end.at - end.at % end.cols + end.cols;
+        let to = row_end.min(end.at + N * S::F32_LANES);
+        for (n, sum) in self.sums.into_iter().enumerate() {
+            let range = end.at + n * S::F32_LANES..to.min(end.at + (n + 1) * S::F32_LANES);
+            let mut y = sum;
+            if let Some(add) = end.add {
+                y = simd.add_f32s(y, load(simd, &add[range.clone()]));
+            }
+            // The bound comes first: of two operands, one of them NaN, the second is the answer.
+            y = simd.min_f32s(end.clamp.1, simd.max_f32s(end.clamp.0, y));
+            store(simd, &mut end.out[range], y);
+        }
+        end.at += end.cols;
+    }
 }
+
+/// A vector from memory, zeros after the end.
+#[inline(always)]
+fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(from).0 {
+        [full] => *full,
+        _ => simd.partial_load_f32s(from),
+    }
+}
+
+/// As much of a vector as there is room for.
+#[inline(always)]
+fn store<S: Simd>(simd: S, to: &mut [f32], y: S::f32s) {
+    match S::as_mut_simd_f32s(to) {
+        ([full], _) => *full = y,
+        (_, rest) => simd.partial_store_f32s(rest, y),
+    }
+}
+
+/// Rows, then more rows.
+struct Both<A, B>(A, B);
+
+impl<'a, S: Simd, const N: usize, A: Rows<'a, S, N>, B: Rows<'a, S, N>> Rows<'a, S, N> for Both<A, B> {
+    const COUNT: usize = A::COUNT + B::COUNT;
+
+    #[inline(always)]
+    fn start(a: &'a [f32], k: usize, bias: &[S::f32s; N]) -> Self {
+        Self(A::start(a, k, bias), B::start(&a[A::COUNT * k..], k, bias))
+    }
+
+    #[inline(always)]
+    fn step(&mut self, simd: S, i: usize, weights: &[S::f32s; N]) {
+        self.0.step(simd, i, weights);
+        self.1.step(simd, i, weights);
+    }
+
+    #[inline(always)]
+    fn finish(self, simd: S, end: &mut End<'_, S>) {
+        self.0.finish(simd, end);
+        self.1.finish(simd, end);
+    }
+}
+
+type Rows2<'a, S, const N: usize> = Both<Row<'a, S, N>, Row<'a, S, N>>;
+type Rows4<'a, S, const N: usize> = Both<Rows2<'a, S, N>, Rows2<'a, S, N>>;
+type Rows5<'a, S, const N: usize> = Both<Rows4<'a, S, N>, Row<'a, S, N>>;
+type Rows6<'a, S, const N: usize> = Both<Rows4<'a, S, N>, Rows2<'a, S, N>>;
+type Rows8<'a, S, const N: usize> = Both<Rows4<'a, S, N>, Rows4<'a, S, N>>;
+type Rows10<'a, S, const N: usize> = Both<Rows8<'a, S, N>, Rows2<'a, S, N>>;
+type Rows13<'a, S, const N: usize> = Both<Rows8<'a, S, N>, Rows5<'a, S, N>>;
+type Rows14<'a, S, const N: usize> = Both<Rows8<'a, S, N>, Rows6<'a, S, N>>;
