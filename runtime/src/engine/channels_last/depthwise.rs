@@ -30,7 +30,7 @@ pub struct Shape {
     pub kernel: [usize; 2],
     /// Vertical and horizontal stride.
     pub stride: [usize; 2],
-    /// Rows of zeros above, and columns of zeros left.
+    /// Rows of zeros above, and columns of zeros left; no window lies on such zeros alone.
     pub pad: [usize; 2],
 }
 

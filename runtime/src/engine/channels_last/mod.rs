@@ -18,3 +18,6 @@ mod unit;
 mod window;
 
 pub use rewrite::accelerate;
+
+#[cfg(test)]
+mod tests;

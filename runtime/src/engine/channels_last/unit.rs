@@ -1,7 +1,8 @@
 //! Recognising what can be rewritten: a convolution with what follows it, up to an addition and clamps.
 //!
 //! Flows in: a typed graph. Flows out: [`Unit`]s. Refused, and so left to tract: anything but float32, two spatial
-//! axes, channels first, constant weights, concrete shapes, no dilation, and either one group or one per channel.
+//! axes, channels first, constant weights, concrete shapes, no dilation, no window wholly on padding, and either one
+//! group or one per channel.
 
 use super::depthwise::Shape;
 use std::collections::HashSet;
@@ -91,6 +92,10 @@ fn convolution(model: &TypedModel, id: usize) -> TractResult<Option<Unit>> {
         return Ok(None);
     }
     let pad = spec.computed_padding(&[h, w]);
+    let mut padded = pad.iter().zip(kernel.shape()[2..].iter());
+    if padded.any(|(pad, taps)| pad.pad_before.max(pad.pad_after) >= *taps) {
+        return Ok(None);
+    }
     Ok(Some(Unit {
         input,
         add: None,
