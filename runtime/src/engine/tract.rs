@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 
-use super::{Engine, EngineInfo, Input};
+use super::{Engine, EngineInfo, Input, channels_last};
 use crate::{Error, Result};
 
 /// The version of tract that this build is pinned to.
@@ -32,6 +32,7 @@ impl TractEngine {
             .model_for_read(&mut &*onnx)
             .map_err(|e| bad("read", &e))?
             .into_typed()
+            .and_then(channels_last::accelerate)
             .map_err(|e| bad("type", &e))?
             .into_decluttered()
             .map_err(|e| bad("simplify", &e))?;

@@ -59,9 +59,13 @@ pub fn find(model: &TypedModel, order: &[usize]) -> TractResult<Vec<Unit>> {
 /// The convolution at node `id`, if it is one that we know.
 fn convolution(model: &TypedModel, id: usize) -> TractResult<Option<Unit>> {
     let node = model.node(id);
-    let Some(conv) = node.op_as::<Conv>() else { return Ok(None) };
+    let Some(conv) = node.op_as::<Conv>() else {
+        return Ok(None);
+    };
     let spec = &conv.pool_spec;
-    let [input, kernel, bias] = *node.inputs.as_slice() else { return Ok(None) };
+    let [input, kernel, bias] = *node.inputs.as_slice() else {
+        return Ok(None);
+    };
     let (fact_in, fact_out) = (model.outlet_fact(input)?, model.outlet_fact(id.into())?);
     let depthwise =
         conv.group > 1 && conv.group == spec.input_channels && conv.group == spec.output_channels;
@@ -74,12 +78,21 @@ fn convolution(model: &TypedModel, id: usize) -> TractResult<Option<Unit>> {
     {
         return Ok(None);
     }
-    let (Some(shape_in), Some(shape_out)) = (fact_in.shape.as_concrete(), fact_out.shape.as_concrete()) else {
+    let (Some(shape_in), Some(shape_out)) =
+        (fact_in.shape.as_concrete(), fact_out.shape.as_concrete())
+    else {
         return Ok(None);
     };
-    let (&[n, channels, h, w], &[_, channels_out, oh, ow]) = (shape_in, shape_out) else { return Ok(None) };
-    let (Some(kernel), Some(bias)) = (constant(model, kernel)?, constant(model, bias)?) else { return Ok(None) };
-    if kernel.datum_type() != f32::datum_type() || kernel.rank() != 4 || bias.datum_type() != f32::datum_type() {
+    let (&[n, channels, h, w], &[_, channels_out, oh, ow]) = (shape_in, shape_out) else {
+        return Ok(None);
+    };
+    let (Some(kernel), Some(bias)) = (constant(model, kernel)?, constant(model, bias)?) else {
+        return Ok(None);
+    };
+    if kernel.datum_type() != f32::datum_type()
+        || kernel.rank() != 4
+        || bias.datum_type() != f32::datum_type()
+    {
         return Ok(None);
     }
     let bias = bias.try_as_plain_ram()?.as_slice::<f32>()?;
@@ -124,9 +137,13 @@ fn extend(model: &TypedModel, unit: &mut Unit, taken: &HashSet<usize>) -> TractR
         if model.output_outlets()?.contains(&unit.output) {
             return Ok(());
         }
-        let [next] = model.outlet_successors(unit.output) else { return Ok(()) };
+        let [next] = model.outlet_successors(unit.output) else {
+            return Ok(());
+        };
         let node = model.node(next.node);
-        let Some(TypedBinOp(op, None)) = node.op_as::<TypedBinOp>() else { return Ok(()) };
+        let Some(TypedBinOp(op, None)) = node.op_as::<TypedBinOp>() else {
+            return Ok(());
+        };
         let other = node.inputs[1 - next.slot];
         let same_shape = |outlet| -> TractResult<bool> {
             let (fact, ours) = (model.outlet_fact(outlet)?, model.outlet_fact(unit.output)?);
@@ -135,7 +152,8 @@ fn extend(model: &TypedModel, unit: &mut Unit, taken: &HashSet<usize>) -> TractR
         if taken.contains(&next.node) || !same_shape(next.node.into())? {
             return Ok(());
         }
-        if op.is::<Add>() && unit.add.is_none() && !clamped && !unit.depthwise && same_shape(other)? {
+        if op.is::<Add>() && unit.add.is_none() && !clamped && !unit.depthwise && same_shape(other)?
+        {
             unit.add = Some(other);
         } else if let Some(bound) = scalar(model, other)? {
             let (low, high) = unit.clamp;
@@ -159,7 +177,9 @@ fn extend(model: &TypedModel, unit: &mut Unit, taken: &HashSet<usize>) -> TractR
 fn scalar(model: &TypedModel, outlet: OutletId) -> TractResult<Option<f32>> {
     let floats = constant(model, outlet)?.filter(|tensor| tensor.datum_type() == f32::datum_type());
     let uniform = floats.and_then(|tensor| tensor.as_uniform());
-    uniform.map(|value| value.cast_to_scalar::<f32>()).transpose()
+    uniform
+        .map(|value| value.cast_to_scalar::<f32>())
+        .transpose()
 }
 
 /// The value of a constant, or of what is computed from constants alone (casts and added axes, before declutter).
@@ -173,9 +193,13 @@ fn constant(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Arc<Tens
     }
     let mut inputs = tvec!();
     for input in &node.inputs {
-        let Some(value) = constant(model, *input)? else { return Ok(None) };
+        let Some(value) = constant(model, *input)? else {
+            return Ok(None);
+        };
         inputs.push(value.into_tvalue());
     }
     let values = node.op.eval_out_of_plan(inputs)?;
-    Ok(values.and_then(|mut values| values.pop()).map(IntoArcTensor::into_arc_tensor))
+    Ok(values
+        .and_then(|mut values| values.pop())
+        .map(IntoArcTensor::into_arc_tensor))
 }
