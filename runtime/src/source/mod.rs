@@ -12,6 +12,8 @@
 //! and tells its number and time; [`Source::read`] then fetches that frame's pixels, if they are wanted.
 
 pub mod ffmpeg;
+pub mod npy;
+pub mod open;
 pub mod rows;
 pub mod sim;
 
@@ -106,4 +108,9 @@ pub trait Source: Send {
     /// # Errors
     /// When the pixels cannot be had.
     fn read(&mut self, frame: &mut Frame) -> Result<()>;
+
+    /// Frames that a live source dropped because its reader was slow; 0 for recordings.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }

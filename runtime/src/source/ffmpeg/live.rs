@@ -1,0 +1,386 @@
+//! A network camera: an ffmpeg child that is restarted for ever, and a queue that never makes it wait.
+//!
+//! A thread reads frames into a queue of [`QUEUE_FRAMES`]; when it is full the oldest frame is dropped and counted.
+//! When the stream ends, fails, or gives no frame in time, the child is killed, a gap is reported, and it is started
+//! again after a pause of 0.5 s that doubles up to 30 s ([`backoff`]) until frames flow again.
+//!
+//! Times: within a connection they are the camera's own; at a reconnect they go on from this machine's monotonic
+//! clock, so a camera clock that drifts is corrected only then. They never go back.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Options;
+use super::child::{Input, Process, Version, redact};
+use super::nut::NutReader;
+use crate::source::{Advance, Frame, FrameHeader, PixelFormat};
+use crate::{Error, Result};
+
+/// Frames that may wait for their reader.
+pub const QUEUE_FRAMES: usize = 2;
+
+/// The pause before attempt `failures` + 1, where `failures` attempts in a row gave no frame.
+pub fn backoff(failures: u32) -> Duration {
+    let seconds = 0.5 * f64::from(2u32.saturating_pow(failures.min(16)));
+    Duration::from_secs_f64(seconds.min(30.0))
+}
+
+enum Item {
+    Frame {
+        header: FrameHeader,
+        width: u32,
+        height: u32,
+        data: Vec<u8>,
+    },
+    Gap(String),
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Item>,
+    /// Buffers to be used again.
+    free: Vec<Vec<u8>>,
+    dropped: u64,
+    size: Option<(u32, u32)>,
+    process: Option<Process>,
+    /// When the present child must have given its next frame.
+    deadline: Option<Instant>,
+    timed_out: bool,
+    stop: bool,
+    /// The reading thread is gone.
+    dead: bool,
+}
+
+impl State {
+    /// Queue a frame; the oldest makes room.
+    fn push_frame(&mut self, header: FrameHeader, (width, height): (u32, u32), data: Vec<u8>) {
+        let is_frame = |item: &Item| matches!(item, Item::Frame { .. });
+        if self.queue.iter().filter(|i| is_frame(i)).count() >= QUEUE_FRAMES
+            && let Some(oldest) = self.queue.iter().position(is_frame)
+        {
+            if let Some(Item::Frame { data, .. }) = self.queue.remove(oldest) {
+                self.free.push(data);
+            }
+            self.dropped += 1;
+            // Two gaps that met are one.
+            if oldest > 0 && matches!(self.queue.get(oldest), Some(Item::Gap(_))) {
+                self.queue.remove(oldest - 1);
+            }
+        }
+        self.queue.push_back(Item::Frame {
+            header,
+            width,
+            height,
+            data,
+        });
+    }
+
+    fn push_gap(&mut self, reason: String) {
+        if let Some(Item::Gap(last)) = self.queue.back_mut() {
+            *last = reason;
+        } else {
+            self.queue.push_back(Item::Gap(reason));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wait until something is queued, killing a child that is late.
+    fn wait_for_item(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while state.queue.is_empty() && !state.dead {
+            let left = state
+                .deadline
+                .map(|d| d.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                state.deadline = None;
+                state.timed_out = true;
+                if let Some(process) = &mut state.process {
+                    process.kill();
+                }
+                continue;
+            }
+            let wait = left.unwrap_or(Duration::from_secs(1));
+            state = match self.changed.wait_timeout(state, wait) {
+                Ok((state, _)) => state,
+                Err(e) => e.into_inner().0,
+            };
+        }
+        state
+    }
+}
+
+/// The consumer's end of a live stream.
+pub struct Live {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    current: Frame,
+    uri: String,
+}
+
+impl Live {
+    /// Start reading `uri`, and wait until the first frame or the first failure, so that the size is known if it can be.
+    pub fn start(uri: &str, options: &Options, version: Version) -> Self {
+        let shared = Arc::new(Shared::default());
+        let reader = Reader {
+            shared: Arc::clone(&shared),
+            uri: uri.to_owned(),
+            options: options.clone(),
+            version,
+            number: 0,
+            started: None,
+            last_ns: 0,
+        };
+        let thread = std::thread::spawn(move || reader.run());
+        let live = Self {
+            shared,
+            thread: Some(thread),
+            current: Frame::default(),
+            uri: redact(uri),
+        };
+        drop(live.shared.wait_for_item());
+        live
+    }
+
+    /// Width and height in pixels; zeros while the camera has not answered yet.
+    pub fn size(&self) -> (u32, u32) {
+        self.shared.lock().size.unwrap_or_default()
+    }
+
+    /// Frames that were dropped because their reader was slow.
+    pub fn dropped(&self) -> u64 {
+        self.shared.lock().dropped
+    }
+
+    /// Wait for the next frame or gap. While the camera is away this returns a gap after every failed attempt.
+    ///
+    /// # Errors
+    /// Only if the thread that reads the stream has died.
+    pub fn advance(&mut self) -> Result<Advance> {
+        let mut state = self.shared.wait_for_item();
+        match state.queue.pop_front() {
+            Some(Item::Frame {
+                header,
+                width,
+                height,
+                mut data,
+            }) => {
+                std::mem::swap(&mut self.current.data, &mut data);
+                state.free.push(data);
+                (self.current.width, self.current.height) = (width, height);
+                Ok(Advance::Frame(header))
+            }
+            Some(Item::Gap(reason)) => Ok(Advance::Gap { reason }),
+            None => Err(Error::failed(
+                &self.uri,
+                "the thread that reads it has died",
+                "restart; report this as a bug",
+            )),
+        }
+    }
+
+    /// Hand over the present frame's pixels.
+    pub fn read(&mut self, frame: &mut Frame) {
+        std::mem::swap(&mut frame.data, &mut self.current.data);
+        frame.format = PixelFormat::I420;
+        (frame.width, frame.height, frame.stride) =
+            (self.current.width, self.current.height, self.current.width);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        {
+            let mut state = self.shared.lock();
+            state.stop = true;
+            if let Some(process) = &mut state.process {
+                process.kill();
+            }
+        }
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It holds nothing that a panic could leave half done.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's end.
+struct Reader {
+    shared: Arc<Shared>,
+    uri: String,
+    options: Options,
+    version: Version,
+    number: u64,
+    started: Option<Instant>,
+    last_ns: u64,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.shared.lock().dead = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Reader {
+    fn run(mut self) {
+        let name = redact(&self.uri);
+        let mut failures = 0;
+        loop {
+            let before = self.number;
+            let reason = self.connection();
+            if self.number > before {
+                failures = 0;
+            }
+            let pause = backoff(failures);
+            failures += 1;
+            let mut state = self.shared.lock();
+            state.process = None;
+            state.deadline = None;
+            if state.stop {
+                return;
+            }
+            state.push_gap(format!(
+                "{name}: {reason}; trying again in {} s",
+                pause.as_secs_f32()
+            ));
+            self.shared.changed.notify_all();
+            let until = Instant::now() + pause;
+            while !state.stop {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                state = match self.shared.changed.wait_timeout(state, left) {
+                    Ok((state, _)) => state,
+                    Err(e) => e.into_inner().0,
+                };
+            }
+            if state.stop {
+                return;
+            }
+        }
+    }
+
+    /// Read one connection until it ends; returns why it ended.
+    fn connection(&mut self) -> String {
+        let started = Process::start(&self.options.ffmpeg, self.version, Input::Live(&self.uri));
+        let (process, stdout) = match started {
+            Ok(started) => started,
+            Err(e) => return e.to_string(),
+        };
+        {
+            let mut state = self.shared.lock();
+            state.process = Some(process);
+            state.timed_out = false;
+            state.deadline = Some(Instant::now() + self.options.connect_timeout);
+            if state.stop {
+                return String::new();
+            }
+        }
+        self.shared.changed.notify_all();
+        let ended = self.frames(stdout);
+        let (process, timed_out) = {
+            let mut state = self.shared.lock();
+            state.deadline = None;
+            (state.process.take(), state.timed_out)
+        };
+        let said = process.map_or_else(String::new, |mut process| {
+            process.kill();
+            process.finish().1
+        });
+        match (timed_out, said.is_empty(), ended) {
+            (true, ..) => "no frame came in time".into(),
+            (_, false, _) => said,
+            (_, _, Err(e)) if e.kind() != std::io::ErrorKind::UnexpectedEof => e.to_string(),
+            _ => "the stream ended".into(),
+        }
+    }
+
+    fn frames(&mut self, stdout: impl std::io::Read) -> std::io::Result<()> {
+        let mut nut = NutReader::open(stdout)?;
+        let size = nut.size();
+        let mut data = Vec::new();
+        // Where this connection's first frame lies: its time here, and its time there.
+        let mut origin: Option<(u64, i64)> = None;
+        while let Some(pts) = nut.next_frame(&mut data)? {
+            let (here, there) = *origin.get_or_insert_with(|| {
+                let here = self.started.map_or(0, |s| s.elapsed().as_nanos() as u64);
+                (here, pts)
+            });
+            self.started.get_or_insert_with(Instant::now);
+            let since = u64::try_from(pts.saturating_sub(there)).unwrap_or(0);
+            let ns = here.saturating_add(since).max(self.last_ns);
+            self.last_ns = ns;
+            self.number += 1;
+            let mut state = self.shared.lock();
+            state.size = Some(size);
+            state.deadline = Some(Instant::now() + self.options.frame_timeout);
+            let header = FrameHeader {
+                number: self.number,
+                pts_ns: ns,
+            };
+            state.push_frame(header, size, std::mem::take(&mut data));
+            data = state.free.pop().unwrap_or_default();
+            drop(state);
+            self.shared.changed.notify_all();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_half_a_second_to_thirty() {
+        let seconds: Vec<f64> = (0..9).map(|n| backoff(n).as_secs_f64()).collect();
+        assert_eq!(seconds, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
+        assert_eq!(backoff(u32::MAX), Duration::from_secs(30));
+    }
+
+    fn numbers(state: &State) -> Vec<u64> {
+        let number = |item: &Item| match item {
+            Item::Frame { header, .. } => header.number,
+            Item::Gap(_) => 0,
+        };
+        state.queue.iter().map(number).collect()
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_oldest_frame_and_counts_it() {
+        let mut state = State::default();
+        for number in 1..=5 {
+            state.push_frame(FrameHeader { number, pts_ns: 0 }, (2, 2), vec![0; 6]);
+        }
+        assert_eq!(
+            (numbers(&state), state.dropped, state.free.len()),
+            (vec![4, 5], 3, 3)
+        );
+    }
+
+    #[test]
+    fn gaps_are_never_lost_and_never_pile_up() {
+        let mut state = State::default();
+        for number in 1..=50 {
+            state.push_gap("gone".into());
+            state.push_gap("gone again".into());
+            state.push_frame(FrameHeader { number, pts_ns: 0 }, (2, 2), vec![0; 6]);
+        }
+        assert_eq!(numbers(&state), [0, 49, 0, 50]);
+    }
+}
