@@ -1,1 +1,106 @@
-//! To come.
+//! Decisions out. Each [`Output`] is told of every alarm and every change of health, in the order in which they are
+//! listed: the relay first, since nothing that comes after may hold it up.
+//!
+//! | output | module | what |
+//! |---|---|---|
+//! | relay | [`gpio`] | a line that is closed while any alarm is on |
+//! | memory pin | [`gpio`] | the same without a board, for the demo, tests and dry runs |
+//! | journal | [`journal`] | one JSON line per event, written by its own thread |
+
+pub mod event;
+pub mod gpio;
+pub mod journal;
+
+pub use event::{AlarmEvent, Event, HealthEvent, HealthState, Phase};
+
+use crate::{Error, Result};
+
+/// Someone who is told.
+pub trait Output: Send {
+    /// Name for logs and health, such as `gpio` or `journal`.
+    fn name(&self) -> &str;
+
+    /// An alarm began or ended. Must not wait for a disk, a network or a peer.
+    ///
+    /// # Errors
+    /// When it could not be carried out; the other outputs are told all the same.
+    fn alarm(&mut self, event: &AlarmEvent) -> Result<()>;
+
+    /// A camera's health changed.
+    ///
+    /// # Errors
+    /// As [`Output::alarm`].
+    fn health(&mut self, _event: &HealthEvent) -> Result<()> {
+        Ok(())
+    }
+
+    /// What is wrong with this output now, if anything (a full disk that a writing thread met).
+    fn fault(&self) -> Option<String> {
+        None
+    }
+}
+
+/// All outputs of one process. No failure of one keeps the others from being told.
+#[derive(Default)]
+pub struct Outputs(Vec<Box<dyn Output>>);
+
+impl Outputs {
+    /// Add an output behind those that are there.
+    pub fn push(&mut self, output: impl Output + 'static) {
+        self.0.push(Box::new(output));
+    }
+
+    /// Tell all of an alarm; the failures, if any.
+    pub fn alarm(&mut self, event: &AlarmEvent) -> Vec<Error> {
+        self.0.iter_mut().filter_map(|o| o.alarm(event).err()).collect()
+    }
+
+    /// Tell all of a change of health; the failures, if any.
+    pub fn health(&mut self, event: &HealthEvent) -> Vec<Error> {
+        self.0.iter_mut().filter_map(|o| o.health(event).err()).collect()
+    }
+
+    /// The first fault among them, with the output's name.
+    pub fn fault(&self) -> Option<String> {
+        self.0.iter().find_map(|o| Some(format!("{}: {}", o.name(), o.fault()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    struct Listener(Arc<Mutex<Vec<u64>>>, bool);
+
+    impl Output for Listener {
+        fn name(&self) -> &'static str {
+            "listener"
+        }
+
+        fn alarm(&mut self, event: &AlarmEvent) -> Result<()> {
+            if self.1 {
+                return Err(Error::failed("listener", "is broken", "mend it"));
+            }
+            self.0.lock().unwrap().push(event.id);
+            Ok(())
+        }
+
+        fn fault(&self) -> Option<String> {
+            self.1.then(|| "is broken".into())
+        }
+    }
+
+    #[test]
+    fn one_broken_output_does_not_silence_the_next() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let mut outputs = Outputs::default();
+        assert_eq!(outputs.fault(), None);
+        outputs.push(Listener(Arc::clone(&heard), true));
+        outputs.push(Listener(Arc::clone(&heard), false));
+        let event = event::tests::started("pole 3", 7);
+        assert_eq!(outputs.alarm(&event).len(), 1);
+        assert_eq!(*heard.lock().unwrap(), [7]);
+        assert_eq!(outputs.fault().unwrap(), "listener: is broken");
+    }
+}
