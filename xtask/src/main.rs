@@ -1,1 +1,49 @@
-fn main() {}
+//! `cargo xtask`: everything one does with this repository that is not plain cargo.
+
+#![allow(clippy::print_stdout)]
+
+mod demo;
+mod run;
+mod setup;
+mod soak;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set up, show, test and measure Tadpole.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what this machine lacks for building and testing, or name it.
+    Setup,
+    /// Build the firmware and watch it catch an incident on a simulated road. Needs cargo and a C compiler, no more.
+    Demo(demo::DemoArgs),
+    /// Set up, lint, build and run every test.
+    Test(test::TestArgs),
+    /// Long measurements that do not belong into the tests.
+    Soak(soak::SoakArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Setup => setup::everything().map(|()| 0),
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+        Task::Soak(args) => soak::run(&args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Progress bars, on standard error; hidden by themselves where standard error is no terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar of `total` steps under the name `what`.
+pub fn bar(total: u64, what: &'static str) -> ProgressBar {
+    // The template is a constant: it parses, or the default style serves.
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_prefix(what).with_style(style)
+}

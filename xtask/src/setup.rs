@@ -1,0 +1,81 @@
+//! What a fresh machine lacks: Debian packages (installed as root, named otherwise) and a virtual environment for
+//! the Python judges of our ONNX files, under `target/`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::run::{command, run, target, there};
+
+/// Program, flag that makes it exit 0, Debian packages that bring it, why.
+const PROGRAMS: [(&str, &str, &str, &str); 4] = [
+    ("cc", "--version", "build-essential", "tract's kernels are assembled by the C compiler"),
+    ("git", "--version", "git", "sources"),
+    ("ffmpeg", "-version", "ffmpeg", "reading recordings and network cameras"),
+    ("python3", "--version", "python3", "onnx and onnxruntime judge every exported graph"),
+];
+
+/// What the judges need; versions pinned so that a parity failure is ours.
+const PYTHON: [&str; 3] = ["numpy==2.2.6", "onnx==1.19.1", "onnxruntime==1.23.2"];
+
+/// The Python of the judges' environment.
+pub fn python() -> PathBuf {
+    target().join("venv/bin/python")
+}
+
+/// Only what the demo needs: a C compiler.
+pub fn for_demo() -> Result<()> {
+    let missing: Vec<_> = PROGRAMS[..1].iter().filter(|p| !there(p.0, p.1)).collect();
+    install(&missing.iter().map(|p| p.2).collect::<Vec<_>>())
+}
+
+/// All that tests need.
+pub fn everything() -> Result<()> {
+    let mut packages: Vec<&str> =
+        PROGRAMS.iter().filter(|p| !there(p.0, p.1)).map(|p| p.2).collect();
+    if !python().exists() && !there_venv() {
+        packages.push("python3-venv");
+    }
+    install(&packages)?;
+    environment()
+}
+
+fn there_venv() -> bool {
+    Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .output()
+        .is_ok_and(|out| out.status.success())
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let line = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
+    let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
+    if !root || !there("apt-get", "--version") {
+        bail!("this machine lacks {}; install them, on Debian or Ubuntu with: sudo {line}", packages.join(", "));
+    }
+    eprintln!("installing {}", packages.join(", "));
+    run(command("apt-get").args(["update", "-qq"]))?;
+    run(command("apt-get")
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn environment() -> Result<()> {
+    let stamp = target().join("venv/tadpole-requirements.txt");
+    let wanted = PYTHON.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    eprintln!("making the Python environment {}", target().join("venv").display());
+    run(command("python3").args(["-m", "venv"]).arg(target().join("venv")))?;
+    run(command(&python().display().to_string())
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(PYTHON))
+    .context("pip could not install the packages that judge our ONNX files; is there a network?")?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
+}
