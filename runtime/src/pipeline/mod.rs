@@ -1,1 +1,135 @@
-//! To come.
+//! One camera's stretch from source to decision: feed → window → score → alarm. Outputs, health and reports are the
+//! caller's: live, replay and demo differ only in what they do with a [`Step`].
+
+use firmware_config::Manifest;
+
+use crate::alarm::{Alarm, AlarmRule, Decision};
+use crate::bundle::Bundle;
+use crate::engine::tract::TractEngine;
+use crate::features::{Extractor, Fed, Feed, Segment};
+use crate::score::Scorer;
+use crate::source::open::Opened;
+use crate::{Error, Result};
+
+/// What one call of [`Pipeline::step`] did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// A segment was scored.
+    Scored {
+        /// Where it lies.
+        segment: Segment,
+        /// Score of the segment, 0..=1.
+        score: f32,
+        /// What changed with it.
+        decision: Option<Decision>,
+    },
+    /// Frames were lost; the window starts anew.
+    Gap {
+        /// Why, for people.
+        reason: String,
+        /// An alarm that this ended.
+        decision: Option<Decision>,
+    },
+    /// The recording is over.
+    End {
+        /// An alarm that this ended.
+        decision: Option<Decision>,
+    },
+}
+
+/// Overrides of the bundle's alarm rule, from the command line or the config.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RuleOverrides {
+    /// Threshold, 0..=1.
+    pub threshold: Option<f32>,
+    /// Release threshold, 0..=1.
+    pub release: Option<f32>,
+    /// Minimum length in seconds.
+    pub min_length_s: Option<f32>,
+    /// Cool-down in seconds.
+    pub cool_down_s: Option<f32>,
+}
+
+/// The alarm rule that a manifest carries, with `over` laid upon it.
+pub fn alarm_rule(manifest: &Manifest, over: &RuleOverrides) -> AlarmRule {
+    let threshold = over.threshold.unwrap_or_else(|| manifest.threshold());
+    let seconds = manifest.contract.input.as_ref().map_or(0.64, |clip| clip.segment_seconds());
+    let min_length_s = over.min_length_s.unwrap_or(manifest.alarm.min_length_s);
+    AlarmRule {
+        threshold,
+        release: over.release.unwrap_or(manifest.alarm.release).min(threshold),
+        min_length: ((f64::from(min_length_s) / seconds).round() as u32).max(1),
+        cool_down_ns: (f64::from(over.cool_down_s.unwrap_or(manifest.alarm.cool_down_s)) * 1e9) as u64,
+        min_segments: manifest.min_segments as usize,
+    }
+}
+
+/// One camera, from source to decision.
+pub struct Pipeline {
+    feed: Feed,
+    scorer: Scorer,
+    alarm: Alarm,
+    row: Vec<f32>,
+    end_ns: u64,
+}
+
+impl Pipeline {
+    /// Join an opened source to a verified bundle.
+    ///
+    /// # Errors
+    /// When a graph does not load, or the features of a recording are of another contract than the model's.
+    pub fn new(source: Opened, bundle: &Bundle, over: &RuleOverrides) -> Result<Self> {
+        let head = TractEngine::load(bundle.head()?, "head")?;
+        let scorer = Scorer::new(Box::new(head))?;
+        let contract = &bundle.manifest.contract;
+        let feed = match source {
+            Opened::Frames(frames) => {
+                let Some(graph) = bundle.extractor() else {
+                    return Err(Error::invalid(
+                        &bundle.manifest.name,
+                        "the bundle holds a head only, it cannot turn frames into features",
+                        "use a bundle exported with --extractor, or a features:// source",
+                    ));
+                };
+                let engine = TractEngine::load(graph, "extractor")?;
+                Feed::frames(frames, Extractor::new(Box::new(engine), contract.clone())?)?
+            }
+            Opened::Rows(rows) => {
+                rows.check_contract(contract)?;
+                Feed::rows(rows)
+            }
+        };
+        let alarm = Alarm::new(alarm_rule(&bundle.manifest, over));
+        Ok(Self { feed, scorer, alarm, row: Vec::new(), end_ns: 0 })
+    }
+
+    /// The alarm and its rule.
+    pub fn alarm(&self) -> &Alarm {
+        &self.alarm
+    }
+
+    /// The feed, for pictures of the last clip.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Take in one segment.
+    ///
+    /// # Errors
+    /// When the source ends in failure, the engine fails, or the score is not a score.
+    pub fn step(&mut self) -> Result<Step> {
+        match self.feed.next_row(&mut self.row)? {
+            Fed::Row(segment) => {
+                self.end_ns = segment.end_ns;
+                let score = self.scorer.score(&self.row)?;
+                let decision = self.alarm.judge(score, self.scorer.segments(), segment.end_ns);
+                Ok(Step::Scored { segment, score, decision })
+            }
+            Fed::Gap { reason } => {
+                self.scorer.restart();
+                Ok(Step::Gap { reason, decision: self.alarm.interrupt(self.end_ns) })
+            }
+            Fed::End => Ok(Step::End { decision: self.alarm.interrupt(self.end_ns) }),
+        }
+    }
+}
