@@ -13,6 +13,7 @@
 //! docs/ref/bundle.md tells the form to the byte.
 
 pub mod demo_key;
+pub mod find;
 pub mod read;
 mod ustar;
 pub mod write;

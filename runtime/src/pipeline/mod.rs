@@ -1,7 +1,9 @@
 //! One camera's stretch from source to decision: feed → window → score → alarm. Outputs, health and reports are the
 //! caller's: live, replay and demo differ only in what they do with a [`Step`].
 
-use firmware_config::Manifest;
+pub mod watch;
+
+use firmware_config::manifest::Manifest;
 
 use crate::alarm::{Alarm, AlarmRule, Decision};
 use crate::bundle::Bundle;
@@ -9,7 +11,7 @@ use crate::engine::tract::TractEngine;
 use crate::features::{Extractor, Fed, Feed, Segment};
 use crate::score::Scorer;
 use crate::source::open::Opened;
-use crate::{Error, Result};
+use crate::Result;
 
 /// What one call of [`Pipeline::step`] did.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +44,8 @@ pub enum Step {
 pub struct RuleOverrides {
     /// Threshold, 0..=1.
     pub threshold: Option<f32>,
-    /// Release threshold, 0..=1.
-    pub release: Option<f32>,
+    /// The alarm ends below this share of the threshold, 0..=1.
+    pub release_ratio: Option<f32>,
     /// Minimum length in seconds.
     pub min_length_s: Option<f32>,
     /// Cool-down in seconds.
@@ -57,7 +59,7 @@ pub fn alarm_rule(manifest: &Manifest, over: &RuleOverrides) -> AlarmRule {
     let min_length_s = over.min_length_s.unwrap_or(manifest.alarm.min_length_s);
     AlarmRule {
         threshold,
-        release: over.release.unwrap_or(manifest.alarm.release).min(threshold),
+        release: threshold * over.release_ratio.unwrap_or(manifest.alarm.release_ratio),
         min_length: ((f64::from(min_length_s) / seconds).round() as u32).max(1),
         cool_down_ns: (f64::from(over.cool_down_s.unwrap_or(manifest.alarm.cool_down_s)) * 1e9) as u64,
         min_segments: manifest.min_segments as usize,
@@ -79,19 +81,12 @@ impl Pipeline {
     /// # Errors
     /// When a graph does not load, or the features of a recording are of another contract than the model's.
     pub fn new(source: Opened, bundle: &Bundle, over: &RuleOverrides) -> Result<Self> {
-        let head = TractEngine::load(bundle.head()?, "head")?;
+        let head = TractEngine::load(bundle.head(), "head")?;
         let scorer = Scorer::new(Box::new(head))?;
         let contract = &bundle.manifest.contract;
         let feed = match source {
             Opened::Frames(frames) => {
-                let Some(graph) = bundle.extractor() else {
-                    return Err(Error::invalid(
-                        &bundle.manifest.name,
-                        "the bundle holds a head only, it cannot turn frames into features",
-                        "use a bundle exported with --extractor, or a features:// source",
-                    ));
-                };
-                let engine = TractEngine::load(graph, "extractor")?;
+                let engine = TractEngine::load(bundle.require_extractor()?, "extractor")?;
                 Feed::frames(frames, Extractor::new(Box::new(engine), contract.clone())?)?
             }
             Opened::Rows(rows) => {
@@ -106,6 +101,11 @@ impl Pipeline {
     /// The alarm and its rule.
     pub fn alarm(&self) -> &Alarm {
         &self.alarm
+    }
+
+    /// The stream broke: an alarm that is on ends.
+    pub fn interrupt(&mut self) -> Option<Decision> {
+        self.alarm.interrupt(self.end_ns)
     }
 
     /// The feed, for pictures of the last clip.

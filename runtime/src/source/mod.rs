@@ -14,6 +14,7 @@
 pub mod ffmpeg;
 pub mod npy;
 pub mod open;
+pub mod paced;
 pub mod rows;
 pub mod sim;
 

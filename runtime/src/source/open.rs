@@ -1,8 +1,11 @@
 //! A URI in, the source that it names out.
 
+use std::path::Path;
+
 use super::Source;
 use super::ffmpeg::{FfmpegSource, Options};
 use super::rows::RowSource;
+use super::sim::SimSource;
 use crate::{Error, Result};
 
 /// What a URI names: frames for the whole path, or rows that enter behind the extractor.
@@ -20,6 +23,10 @@ const KNOWN: &str = "use a video file's path, file://, rtsp://, sim:// or featur
 /// # Errors
 /// For an unknown scheme, and whatever the source itself refuses.
 pub fn open(uri: &str) -> Result<Opened> {
+    let path = uri.strip_prefix("file://").unwrap_or(uri);
+    if Path::new(path).extension().is_some_and(|e| e == "sim") {
+        return open_sim_file(path);
+    }
     let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme {
         "features" => RowSource::open(uri).map(Opened::Rows),
@@ -27,11 +34,7 @@ pub fn open(uri: &str) -> Result<Opened> {
             uri,
             Options::default(),
         )?))),
-        "sim" => Err(Error::invalid(
-            uri,
-            "the simulated roadside is not in this build",
-            KNOWN,
-        )),
+        "sim" => Ok(Opened::Frames(Box::new(SimSource::open(uri)?))),
         "v4l" => Err(Error::invalid(
             uri,
             "local cameras are not in this build",
@@ -42,6 +45,18 @@ pub fn open(uri: &str) -> Result<Opened> {
             format!("has the unknown scheme {other}://"),
             KNOWN,
         )),
+    }
+}
+
+/// A `.sim` file holds one line, the `sim://` URI of a simulated recording.
+fn open_sim_file(path: &str) -> Result<Opened> {
+    let remedy = "write one with `tadpole-trainer simulate`, or a line such as sim://?seed=1";
+    let text = std::fs::read_to_string(path).map_err(|e| Error::invalid(path, format!("cannot be read: {e}"), remedy))?;
+    match text.trim() {
+        uri if uri.starts_with("sim://") && !uri.contains('\n') => {
+            Ok(Opened::Frames(Box::new(SimSource::open(uri)?)))
+        }
+        _ => Err(Error::corrupt(path, "does not hold one sim:// line", remedy)),
     }
 }
 

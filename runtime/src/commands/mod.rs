@@ -1,0 +1,8 @@
+//! The firmware's commands, one file each.
+
+pub mod check;
+pub mod demo;
+pub mod model;
+pub mod replay;
+pub mod run;
+mod show;

@@ -1,0 +1,137 @@
+//! Watching a recording to its end with people looking on: what `demo` and `replay` share.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use runtime::bundle::{Bundle, demo_keys, find};
+use runtime::features::Segment;
+use runtime::health::clock::{Clock as _, SystemClock};
+use runtime::health::Health;
+use runtime::output::{AlarmEvent, Outputs, Phase};
+use runtime::pipeline::watch::{Seen, Watch};
+use runtime::pipeline::{Pipeline, RuleOverrides};
+use runtime::replay::{AlarmSpan, ScoreRow};
+use runtime::source::open::Opened;
+use runtime::{Error, Result};
+use serde_json::{Value, json};
+
+/// Cells of the bar that stands for a score of 1.
+const BAR_CELLS: usize = 40;
+
+/// Open `model`, or the shipped bundle; the demo's key alone is trusted.
+pub fn open_bundle(model: Option<&PathBuf>) -> Result<Bundle> {
+    let path = model.map_or_else(find::shipped, |path| Ok(path.clone()))?;
+    Bundle::open(path, &demo_keys())
+}
+
+/// What a recording gave.
+pub struct Watched {
+    /// One row per segment.
+    pub scores: Vec<ScoreRow>,
+    /// Alarms, in order.
+    pub alarms: Vec<AlarmSpan>,
+    /// The threshold in force.
+    pub threshold: f32,
+}
+
+/// Watch `source` to its end with the outputs given. `seen` is called for each segment, after the outputs were told.
+pub fn watch(
+    source: Opened,
+    bundle: &Bundle,
+    over: &RuleOverrides,
+    outputs: Outputs,
+    mut seen: impl FnMut(&Watch, &Segment, f32, Option<&AlarmEvent>),
+) -> Result<Watched> {
+    let clock = SystemClock::start();
+    let pipeline = Pipeline::new(source, bundle, over)?;
+    let threshold = pipeline.alarm().rule().threshold;
+    let health = Health::new("recording", false, clock.now());
+    let mut watch =
+        Watch::new("recording", pipeline, Arc::new(Mutex::new(outputs)), Arc::new(Mutex::new(health)));
+    let mut watched = Watched { scores: Vec::new(), alarms: Vec::new(), threshold };
+    loop {
+        let (what, event) = watch.step(clock.now())?;
+        if let Some(event) = &event {
+            watched.note(event);
+        }
+        match what {
+            Seen::Segment(segment, score) => {
+                watched.scores.push(ScoreRow {
+                    segment: segment.number,
+                    first_frame: segment.first_frame,
+                    last_frame: segment.last_frame,
+                    time_s: segment.start_ns as f64 / 1e9,
+                    score,
+                });
+                seen(&watch, &segment, score, event.as_ref());
+            }
+            Seen::Gap(reason) => log::warn!("frames were lost: {reason}"),
+            Seen::End => break,
+        }
+    }
+    if watched.scores.is_empty() {
+        return Err(Error::invalid(
+            "recording",
+            "it is shorter than one segment (0.64 s), there is nothing to score",
+            "use a longer recording",
+        ));
+    }
+    Ok(watched)
+}
+
+impl Watched {
+    fn note(&mut self, event: &AlarmEvent) {
+        let span = AlarmSpan {
+            start_s: event.start_s,
+            end_s: event.end_s,
+            first_frame: event.first_frame,
+            last_frame: event.last_frame,
+            peak: event.peak,
+        };
+        match (event.phase, self.alarms.last_mut()) {
+            (Phase::Ended, Some(last)) => *last = span,
+            _ => self.alarms.push(span),
+        }
+    }
+
+    /// Highest score.
+    pub fn max_score(&self) -> f32 {
+        self.scores.iter().map(|row| row.score).fold(0.0, f32::max)
+    }
+
+    /// The object that `--json` prints.
+    pub fn json(&self) -> Value {
+        json!({
+            "frames": self.scores.last().map_or(0, |row| row.last_frame),
+            "segments": self.scores.len(),
+            "max_score": self.max_score(),
+            "threshold": self.threshold,
+            "alarms": self.alarms,
+        })
+    }
+}
+
+/// One line of a live score: time, a bar with the threshold marked, the score, and an alarm's beginning or end.
+pub fn score_line(segment: &Segment, score: f32, threshold: f32, event: Option<&AlarmEvent>) -> String {
+    let cell = |x: f32| ((x * BAR_CELLS as f32) as usize).min(BAR_CELLS - 1);
+    let (full, mark) = (cell(score), cell(threshold));
+    let bar: String = (0..BAR_CELLS)
+        .map(|i| match i {
+            i if i == mark => '|',
+            i if i < full => '#',
+            _ => '.',
+        })
+        .collect();
+    let note = match event.map(|e| e.phase) {
+        Some(Phase::Started) => "  ALARM: relay closed",
+        Some(Phase::Ended) => "  alarm over: relay open",
+        None => "",
+    };
+    format!("{:7.1} s  {bar}  {score:.3}{note}", segment.end_ns as f64 / 1e9)
+}
+
+/// Print one JSON object on standard output.
+pub fn print_json(value: &Value) -> Result<()> {
+    writeln!(std::io::stdout(), "{value}").map_err(|e| Error::failed("standard output", e.to_string(), "check the pipe"))
+}

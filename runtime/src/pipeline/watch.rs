@@ -1,0 +1,135 @@
+//! A camera being watched: the pipeline's decisions become alarm events, told to the outputs at once and to health.
+//! Live, replay and demo all watch through here; what they add is pace and pictures.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Pipeline, Step};
+use crate::alarm::Decision;
+use crate::features::Segment;
+use crate::health::Health;
+use crate::output::{AlarmEvent, Outputs, Phase};
+use crate::{Error, Result};
+
+/// Something shared between a camera's thread and those who look after it.
+pub type Shared<T> = Arc<Mutex<T>>;
+
+/// Lock, also when another holder panicked: outputs and health must go on.
+pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What one step of a watch saw.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// A segment and its score.
+    Segment(Segment, f32),
+    /// Frames were lost.
+    Gap(String),
+    /// The recording is over.
+    End,
+}
+
+/// One camera, its outputs and its health.
+pub struct Watch {
+    camera: String,
+    pipeline: Pipeline,
+    outputs: Shared<Outputs>,
+    health: Shared<Health>,
+    last: Segment,
+    alarms: u64,
+    current: Option<AlarmEvent>,
+}
+
+impl Watch {
+    /// Watch `camera` through `pipeline`.
+    pub fn new(
+        camera: impl Into<String>,
+        pipeline: Pipeline,
+        outputs: Shared<Outputs>,
+        health: Shared<Health>,
+    ) -> Self {
+        let camera = camera.into();
+        Self { camera, pipeline, outputs, health, last: Segment::default(), alarms: 0, current: None }
+    }
+
+    /// The pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Take in one segment at `now`; outputs are told before this returns. The event is that of an alarm which began
+    /// or ended here.
+    ///
+    /// # Errors
+    /// Those of the pipeline, after an alarm that is on was ended and health was told.
+    pub fn step(&mut self, now: Duration) -> Result<(Seen, Option<AlarmEvent>)> {
+        let step = self.pipeline.step();
+        match step {
+            Ok(Step::Scored { segment, score, decision }) => {
+                self.last = segment;
+                let mut health = lock(&self.health);
+                health.frame(now, 0);
+                health.score(score);
+                drop(health);
+                if let Some(current) = &mut self.current {
+                    current.peak = current.peak.max(score);
+                }
+                Ok((Seen::Segment(segment, score), decision.map(|d| self.tell(d, score))))
+            }
+            Ok(Step::Gap { reason, decision }) => {
+                lock(&self.health).gap(&reason);
+                Ok((Seen::Gap(reason), decision.map(|d| self.tell(d, 0.0))))
+            }
+            Ok(Step::End { decision }) => Ok((Seen::End, decision.map(|d| self.tell(d, 0.0)))),
+            Err(error) => {
+                lock(&self.health).engine_failed(&error);
+                if let Some(decision) = self.pipeline.interrupt() {
+                    self.tell(decision, 0.0);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn tell(&mut self, decision: Decision, score: f32) -> AlarmEvent {
+        let event = match (decision, self.current.take()) {
+            (Decision::Cleared { at_ns, peak }, Some(begun)) => AlarmEvent {
+                phase: Phase::Ended,
+                segment: self.last.number,
+                end_s: seconds(at_ns),
+                last_frame: self.last.last_frame,
+                peak: begun.peak.max(peak),
+                ..begun
+            },
+            (Decision::Raised { at_ns } | Decision::Cleared { at_ns, .. }, _) => {
+                self.alarms += 1;
+                AlarmEvent {
+                    phase: Phase::Started,
+                    camera: self.camera.clone(),
+                    id: self.alarms,
+                    segment: self.last.number,
+                    start_s: seconds(at_ns),
+                    end_s: seconds(at_ns),
+                    first_frame: self.last.last_frame,
+                    last_frame: self.last.last_frame,
+                    peak: score,
+                }
+            }
+        };
+        if event.phase == Phase::Started {
+            self.current = Some(event.clone());
+        }
+        let mut outputs = lock(&self.outputs);
+        let failures = outputs.alarm(&event);
+        let fault = outputs.fault();
+        drop(outputs);
+        failures.iter().for_each(|e: &Error| log::error!("{}: {e}", self.camera));
+        lock(&self.health).outputs(fault);
+        event
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
+    (ns / 1_000_000) as f64 / 1e3
+}
