@@ -21,14 +21,17 @@ pub fn v3(x: f32, y: f32, z: f32) -> V3 {
 
 impl V3 {
     /// The sum.
+    #[must_use]
     pub fn plus(self, o: Self) -> Self {
         v3(self.x + o.x, self.y + o.y, self.z + o.z)
     }
     /// The difference.
+    #[must_use]
     pub fn minus(self, o: Self) -> Self {
         v3(self.x - o.x, self.y - o.y, self.z - o.z)
     }
     /// Scaled by `k`.
+    #[must_use]
     pub fn times(self, k: f32) -> Self {
         v3(self.x * k, self.y * k, self.z * k)
     }
@@ -41,10 +44,12 @@ impl V3 {
         self.dot(self).sqrt()
     }
     /// Of length one.
+    #[must_use]
     pub fn unit(self) -> Self {
         self.times(1.0 / self.norm().max(1e-9))
     }
     /// The way from `self` to `o`, `t` of it gone.
+    #[must_use]
     pub fn lerp(self, o: Self, t: f32) -> Self {
         self.plus(o.minus(self).times(t))
     }

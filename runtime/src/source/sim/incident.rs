@@ -88,11 +88,11 @@ impl Incident {
             IncidentKind::SpilledLoad => self.spill(scene, t),
             IncidentKind::Fire => self.fire(scene, t),
         }
-        self.mark(scene);
+        Self::mark(scene);
     }
 
     /// Tell traffic what to avoid.
-    fn mark(&self, scene: &mut Scene) {
+    fn mark(scene: &mut Scene) {
         let road = &scene.place.road;
         scene.traffic.blocks.clear();
         for person in scene.people.iter().filter(|p| p.involved && p.d.abs() < road.paved) {
@@ -180,7 +180,7 @@ impl Incident {
     }
 
     /// Brake actor `id` so that it rests at `s`, in its lane moved by `aside`; true once it rests.
-    fn brake_to(&mut self, scene: &mut Scene, id: u32, s: f32, aside: f32) -> bool {
+    fn brake_to(scene: &mut Scene, id: u32, s: f32, aside: f32) -> bool {
         let road = &scene.place.road;
         let Some(v) = scene.traffic.get(id) else { return true };
         let dir = road.lanes[v.lane].dir;
@@ -282,7 +282,7 @@ impl Incident {
             }
             1 => {
                 let first = self.actors[0];
-                self.brake_to(scene, first, place.stage, 0.0);
+                Self::brake_to(scene, first, place.stage, 0.0);
                 let Some(a) = scene.traffic.get(first).cloned() else { return };
                 // The one that runs into it: whoever follows, or one brought from outside the picture.
                 let behind = scene
@@ -305,7 +305,7 @@ impl Incident {
             }
             2 => {
                 let (first, second) = (self.actors[0], self.actors[1]);
-                self.brake_to(scene, first, place.stage, 0.0);
+                Self::brake_to(scene, first, place.stage, 0.0);
                 let Some(a) = scene.traffic.get(first).cloned() else { return };
                 let Some(b) = scene.traffic.get(second) else { return };
                 // A late turn of the wheel: it hits the corner.
@@ -355,7 +355,7 @@ impl Incident {
                     v.doors = since > 5.0;
                     let (s, d) = (v.s, v.d);
                     self.show(&place, s, d, 4.0);
-                    if k == 1 && (t / TICK_S) as u32 % 7 == 0 && since < 25.0 {
+                    if k == 1 && ((t / TICK_S) as u32).is_multiple_of(7) && since < 25.0 {
                         let at = road.point(s + 1.6, d, 1.0);
                         let puff = self.puff(at, 0.72, 0.34, 0.9, 4.0);
                         scene.puffs.push(puff);
@@ -480,7 +480,7 @@ impl Incident {
             1 | 2 => {
                 let id = self.actors[0];
                 let aside = (self.draw[0] - 0.5) * 0.8;
-                let rests = self.brake_to(scene, id, place.stage, aside);
+                let rests = Self::brake_to(scene, id, place.stage, aside);
                 if rests && self.act.0 == 1 {
                     self.go(2, t);
                 }
@@ -545,7 +545,15 @@ impl Incident {
             let v = &mut scene.traffic.vehicles[i];
             let outward = lane.centre.signum();
             let aside = if gap < 35.0 { (road.paved - v.size[1] * 0.5 - 0.2 - lane.centre.abs()).clamp(0.0, 1.6) } else { 0.0 };
-            let target = lane.centre + outward * aside;
+            // Face to face with someone for a while: out over the edge of the road, past them.
+            let v_stuck = gap < 7.0 && v.v < 0.8;
+            v.stopped_s = if v_stuck { v.stopped_s + TICK_S } else { (v.stopped_s - 0.3 * TICK_S).max(0.0) };
+            let squeeze = v.stopped_s > 1.5;
+            v.stopped_s = v.stopped_s.min(3.5);
+            let target = if squeeze { outward * (road.paved + 0.8) } else { lane.centre + outward * aside };
+            if squeeze && v_stuck {
+                v.d += outward * 0.7 * TICK_S * f32::from(v.d * outward < target * outward);
+            }
             let near_stage = (v.s - place.stage).abs() < 14.0;
             let wish: f32 = if near_stage { 4.2 } else { 6.5 };
             let stop = if gap < 3.0 { 0.0 } else { ((gap - 2.5) * 1.6).min(wish - ahead_v.min(0.0) * 0.1) };
@@ -575,8 +583,7 @@ impl Incident {
             self.go(1, t);
         }
         let leaving = t > self.until;
-        let mut k = 0;
-        for person in scene.people.iter_mut().filter(|p| p.involved) {
+        for (k, person) in scene.people.iter_mut().filter(|p| p.involved).enumerate() {
             let (s, d, pause) = self.errands[k];
             let (to_s, to_d) = (s - person.s, d - person.d);
             let far = to_s.hypot(to_d);
@@ -602,7 +609,6 @@ impl Incident {
             if road.in_lanes(person.d) || person.d.abs() < road.edge {
                 self.evidence.push((road.point(person.s, person.d, 0.9), 1.7));
             }
-            k += 1;
         }
     }
 
@@ -633,7 +639,7 @@ impl Incident {
                 let due = ((past + 2.0) / 1.1).clamp(0.0, 11.0) as u32;
                 while self.dropped < due {
                     self.dropped += 1;
-                    let side = if self.dropped % 2 == 0 { 1.0 } else { -1.0 };
+                    let side = if self.dropped.is_multiple_of(2) { 1.0 } else { -1.0 };
                     let thing = self.cargo(&v, side);
                     scene.things.push(thing);
                     if let Some(v) = scene.traffic.get(id) {
@@ -695,7 +701,7 @@ impl Incident {
             1 | 2 => {
                 let id = self.actors[0];
                 let aside = if self.draw[2] < 0.5 { 0.9 } else { 0.0 };
-                if self.brake_to(scene, id, place.stage, aside) && self.act.0 == 1 {
+                if Self::brake_to(scene, id, place.stage, aside) && self.act.0 == 1 {
                     self.go(2, t);
                 }
                 let since = if self.act.0 == 2 { self.since(t) } else { 0.0 };
@@ -706,7 +712,7 @@ impl Incident {
                 let front = v.heading.cos() * v.size[0] * 0.25;
                 let at = road.point(v.s + front, v.d, v.size[2] * 0.7);
                 let strength = (0.25 + since / 5.0).min(1.0);
-                if (t / TICK_S) as u32 % (7 - (3.0 * strength) as u32) == 0 {
+                if ((t / TICK_S) as u32).is_multiple_of(7 - (3.0 * strength) as u32) {
                     let grey = 0.5 - 0.38 * strength;
                     let puff = self.puff(at, grey, 0.35 + 0.3 * strength, 0.7 + 0.9 * strength, 3.0 + 3.0 * strength);
                     scene.puffs.push(puff);

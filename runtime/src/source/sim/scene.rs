@@ -1,6 +1,7 @@
 //! The moving world: ticks in; vehicles, people, things and smoke out. It is cheap to move and to copy, draws nothing,
 //! and until an incident is set off it moves exactly as without one.
 
+use std::f32::consts::TAU;
 use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};
@@ -48,7 +49,7 @@ impl Person {
             d,
             v: (0.0, 0.0),
             height: rng.random_range(1.6..1.88),
-            stride: rng.random_range(0.0..6.28),
+            stride: rng.random_range(0.0..TAU),
             colours,
             waving: false,
             opacity: 1.0,

@@ -77,7 +77,7 @@ fn an_incident_changes_nothing_before_its_onset_and_much_after() {
         let with = SimSpec { onset_s: 4.0, incident_seconds: 20.0, ..SimSpec::new(40 + i as u64, 26.0, Some(kind)) };
         let without = SimSpec { incident: None, ..with.clone() };
         let truth = SimSource::new(with.clone()).truth().unwrap();
-        let middle = (truth.first_frame + truth.last_frame) / 2;
+        let middle = u64::midpoint(truth.first_frame, truth.last_frame);
         let numbers = [1, 60, 100, middle];
         let (a, b) = (frames(&with, &numbers), frames(&without, &numbers));
         assert_eq!(a[..3], b[..3], "{kind}: the future shows");

@@ -3,7 +3,7 @@
 //!
 //! Vehicles in the hands of an incident are `scripted`: they are seen and avoided here, but not moved.
 
-use std::f32::consts::PI;
+use std::f32::consts::{PI, TAU};
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -32,6 +32,7 @@ pub enum Body {
 
 /// One vehicle.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a lamp, a door or a state of its own")]
 pub struct Vehicle {
     /// Its number, never used twice.
     pub id: u32,
@@ -71,7 +72,8 @@ pub struct Vehicle {
     wish: f32,
     headway: f32,
     phase: f32,
-    stopped_s: f32,
+    /// For how long it has stood, seconds.
+    pub stopped_s: f32,
 }
 
 /// Something on the ground that traffic avoids.
@@ -125,7 +127,7 @@ impl Vehicle {
             target: at.centre,
             wish: road.speed * slow * rng.random_range(0.85..1.12),
             headway: rng.random_range(1.0..1.7),
-            phase: rng.random_range(0.0..6.28),
+            phase: rng.random_range(0.0..TAU),
             stopped_s: 0.0,
         }
     }
@@ -211,7 +213,7 @@ impl Traffic {
         }
         // Now and then the whole stream slows down, as at a light out of view; it never stops.
         let depth = if rng.random_bool(0.35) { rng.random_range(0.3..0.5) } else { 0.1 };
-        let surge = (depth, rng.random_range(25.0..60.0), rng.random_range(0.0..6.28));
+        let surge = (depth, rng.random_range(25.0..60.0), rng.random_range(0.0..TAU));
         let mut traffic =
             Self { vehicles: Vec::new(), blocks: Vec::new(), rng, next_spawn_s, mean_gap_s, next_id: 1, surge };
         for tick in 0..1000 {
@@ -240,7 +242,7 @@ impl Traffic {
                 continue;
             }
             let slow = if road.lanes[self.vehicles[i].lane].dir > 0.0 { 0.0 } else { 2.0 };
-            let surge = 1.0 - depth * (0.5 + 0.5 * (t / period * 2.0 * PI + phase + slow).sin());
+            let surge = 1.0 - depth * (0.5 + 0.5 * (t / period * TAU + phase + slow).sin());
             self.drive(i, road, t, surge);
         }
         self.vehicles.retain(|v| ROAD.contains(&v.s) && v.opacity > 0.0);

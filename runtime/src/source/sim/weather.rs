@@ -1,5 +1,7 @@
 //! The light and the air of one recording: a spec in; sun, sky, lamps, haze, rain and the camera's noise out.
 
+use std::f32::consts::TAU;
+
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -77,11 +79,11 @@ impl Weather {
             cloud = cloud.max(0.85);
         }
         let clear = (1.0 - cloud * 1.25).max(0.0);
-        let azimuth: f32 = rng.random_range(0.0..6.28);
+        let azimuth: f32 = rng.random_range(0.0..TAU);
         let high: f32 = if light == Light::Dusk { 0.16 } else { rng.random_range(0.45..1.1) };
         let sun = v3(azimuth.sin() * high.cos(), high.sin(), azimuth.cos() * high.cos());
         let dim = if rain { 0.8 } else { 1.0 };
-        let night = rng.random_range(0.20..0.30);
+        let night = rng.random_range(0.22..0.32);
         let (ambient, sunlight, sky) = match light {
             Light::Day => (
                 mix([0.72, 0.76, 0.82], [0.92, 0.93, 0.94], cloud).map(|c| c * dim),
@@ -92,7 +94,7 @@ impl Weather {
                 ],
             ),
             Light::Dusk => (
-                mix([0.50, 0.48, 0.54], [0.50, 0.52, 0.57], cloud).map(|c| c * dim),
+                mix([0.58, 0.55, 0.60], [0.60, 0.61, 0.66], cloud).map(|c| c * dim),
                 [0.22 * clear, 0.14 * clear, 0.07 * clear],
                 [
                     mix([0.24, 0.30, 0.46], [0.34, 0.36, 0.42], cloud),
@@ -153,7 +155,7 @@ impl Weather {
             cloud,
             noise,
             quality: rng.random_range(50.0..85.0),
-            drift: (rng.random_range(0.01..0.07), rng.random_range(14.0..45.0), rng.random_range(0.0..6.28)),
+            drift: (rng.random_range(0.01..0.07), rng.random_range(14.0..45.0), rng.random_range(0.0..TAU)),
             shake: if rng.random_bool(0.4) { rng.random_range(0.2..1.1) } else { 0.0 },
             balance: [1.0 + warm, 1.0, 1.0 - warm],
         }

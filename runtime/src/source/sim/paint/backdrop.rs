@@ -300,7 +300,7 @@ fn house(canvas: &mut Canvas, camera: &Camera, weather: &Weather, place: &Place,
     for floor in 0..floors.max(1) {
         for bay in 0..bays {
             let a = (bay as f32 + 0.5) * long / bays as f32;
-            let shop = floor == 0 && seed % 3 == 0;
+            let shop = floor == 0 && seed.is_multiple_of(3);
             let (half, u0, u1) = if shop { (1.1, 0.4, 2.4) } else { (0.55, floor as f32 * 3.1 + 1.0, floor as f32 * 3.1 + 2.4) };
             let on = weather.light != Light::Day && hash(floor, bay, seed) > if shop { 0.35 } else { 0.68 };
             let tone = if on { [0.86, 0.70, 0.40].map(|c| c * (0.55 + 0.4 * hash(bay, floor, seed + 1))) } else { [0.14, 0.17, 0.21] };
@@ -321,7 +321,7 @@ fn tree(canvas: &mut Canvas, camera: &Camera, weather: &Weather, at: V3, high: f
     canvas.poly(&trunk, tone([0.26, 0.20, 0.15]), 1.0, false);
     let leaf = mix([0.16, 0.27, 0.10], [0.34, 0.36, 0.16], hash(3, 4, seed));
     for k in 0..56 {
-        let (a, r) = (hash(k, 1, seed) * 6.283, hash(k, 2, seed).sqrt());
+        let (a, r) = (hash(k, 1, seed) * std::f32::consts::TAU, hash(k, 2, seed).sqrt());
         let (cx, cy) = (x + a.cos() * r * h * 0.27, y - h * 0.66 + a.sin() * r * h * 0.31);
         let bright = 0.55 + 0.35 * hash(k, 3, seed) - 0.35 * a.sin() * r;
         let radius = h * (0.06 + 0.05 * hash(k, 5, seed));

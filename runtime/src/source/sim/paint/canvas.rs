@@ -78,26 +78,29 @@ impl Canvas {
         if !at.0.is_finite() || !at.1.is_finite() || strength <= 0.004 {
             return;
         }
-        let (x0, x1) = (((at.0 - rx) as i32).max(0), ((at.0 + rx) as i32 + 1).min(w));
         let (y0, y1) = (((at.1 - ry) as i32).max(0), ((at.1 + ry) as i32 + 1).min(h));
         let c = colour.map(|c| c.clamp(0.0, 1.0) * 255.0);
+        // Old value and colour enter as `old * (1 - cover * k) + c * k`.
+        let cover = if light { 0.0 } else { 1.0 };
         let data = self.map.data_mut();
         for y in y0..y1 {
             let v = (y as f32 + 0.5 - at.1) / ry;
             let reach = 1.0 - v * v;
+            let half = rx * reach.max(0.0).sqrt();
+            let (x0, x1) = (((at.0 - half) as i32).max(0), ((at.0 + half) as i32 + 1).min(w));
             if reach <= 0.0 || x1 <= x0 {
                 continue;
             }
             let row = &mut data[((y * w + x0) * 4) as usize..((y * w + x1) * 4) as usize];
-            for (i, pixel) in row.chunks_exact_mut(4).enumerate() {
-                let u = ((x0 + i as i32) as f32 + 0.5 - at.0) / rx;
+            let mut u = (x0 as f32 + 0.5 - at.0) / rx;
+            for pixel in row.chunks_exact_mut(4) {
                 let q = (reach - u * u).max(0.0);
-                let k = q * q * strength;
+                let k = (q * q * strength).min(1.0);
+                let keep = 1.0 - cover * k;
                 for (value, c) in pixel.iter_mut().zip(c) {
-                    let old = f32::from(*value);
-                    let new = if light { old + c * k } else { old + (c - old) * k.min(1.0) };
-                    *value = new as u8;
+                    *value = (f32::from(*value) * keep + c * k).min(255.0) as u8;
                 }
+                u += 1.0 / rx;
             }
         }
     }

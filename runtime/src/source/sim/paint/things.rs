@@ -45,7 +45,7 @@ pub fn person(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Ro
     canvas.poly(&torso, jacket, alpha, false);
     let mut face = [(0.0, 0.0); 8];
     for (i, p) in face.iter_mut().enumerate() {
-        let (sin, cos) = (i as f32 * 0.7854).sin_cos();
+        let (sin, cos) = (i as f32 * std::f32::consts::FRAC_PI_4).sin_cos();
         *p = point(0.055 * cos, 0.93 + 0.068 * sin);
     }
     canvas.poly(&face, shade([0.62, 0.46, 0.38]), alpha, false);

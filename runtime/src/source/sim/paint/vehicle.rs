@@ -123,7 +123,7 @@ impl Brush<'_> {
         for (r, colour) in [(radius, [0.05, 0.05, 0.055]), (radius * 0.55, [0.38, 0.38, 0.40])] {
             let mut rim = [(0.0, 0.0); 8];
             for (i, p) in rim.iter_mut().enumerate() {
-                let (sin, cos) = (i as f32 * 0.7854).sin_cos();
+                let (sin, cos) = (i as f32 * std::f32::consts::FRAC_PI_4).sin_cos();
                 *p = (f + r * cos, radius + r * sin);
             }
             for sign in [-1.0, 1.0] {
@@ -267,7 +267,7 @@ pub fn body(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Road
                 brush.wheel(canvas, &pose, l - 1.1, w, 0.48);
             };
             let paint_back = |canvas: &mut Canvas| {
-                let pale = mix(colour, [0.85, 0.85, 0.83], if v.id % 3 == 0 { 0.1 } else { 0.75 });
+                let pale = mix(colour, [0.85, 0.85, 0.83], if v.id.is_multiple_of(3) { 0.1 } else { 0.75 });
                 let long = length - 2.15;
                 let middle = -l + long * 0.5;
                 for k in [-0.36, -0.20, 0.24] {
@@ -351,7 +351,6 @@ fn lamps(canvas: &mut Canvas, brush: &Brush<'_>, pose: &Pose, v: &Vehicle) {
 pub fn lamp_height(v: &Vehicle) -> f32 {
     match v.body {
         Body::Car => 0.68,
-        Body::Motorcycle => 0.85,
         _ => 0.85,
     }
 }
