@@ -129,6 +129,12 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 
+    /// The keys whose bundles are run.
+    pub fn trusted(&self) -> TrustedKeys {
+        // More keys than are allowed never pass the check; if they did, nothing would be trusted.
+        TrustedKeys::new(self.model.trusted_keys.clone()).unwrap_or_default()
+    }
+
     /// Check the settings, without lines.
     ///
     /// # Errors
@@ -136,13 +142,6 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let problems = self.problems();
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
-    }
-}
-
-impl Model {
-    /// The keys as the set that a bundle is opened with.
-    pub fn trusted(&self) -> TrustedKeys {
-        TrustedKeys::new(self.trusted_keys.clone()).unwrap_or_default()
     }
 }
 

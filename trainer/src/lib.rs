@@ -1,3 +1,4 @@
 //! The Tadpole workstation.
 
+pub mod export;
 pub mod onnx;
