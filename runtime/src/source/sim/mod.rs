@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`spec`] | the URI, and what the seed decides where the URI is silent |
 //! | [`world`], [`camera`], [`weather`] | the place, the view, the light: drawn once |
-//! | [`scene`], [`traffic`], [`incident`] | what moves: vehicles, people, things, smoke |
+//! | [`scene`], [`vehicle`], [`traffic`], [`incident`] | what moves: vehicles, people, things, smoke |
 //! | [`paint`] | a scene as pixels |
 //!
 //! [`Source::advance`] moves the world on by one tick and costs next to nothing; [`Source::read`] paints. A frame depends
@@ -17,6 +17,7 @@ pub mod paint;
 pub mod scene;
 pub mod spec;
 pub mod traffic;
+pub mod vehicle;
 pub mod weather;
 pub mod world;
 
@@ -73,7 +74,9 @@ impl SimSource {
     pub fn new(spec: SimSpec) -> Self {
         let place = Arc::new(Place::draw(spec.seed, SIZE));
         let scene = Scene::new(&spec, place);
-        let truth = spec.incident.and_then(|kind| find_truth(kind, scene.clone(), spec.frames()));
+        let truth = spec
+            .incident
+            .and_then(|kind| find_truth(kind, scene.clone(), spec.frames()));
         let info = SourceInfo {
             uri: spec.to_string(),
             width: SIZE.0,
@@ -83,7 +86,14 @@ impl SimSource {
             frames: Some(spec.frames()),
             live: false,
         };
-        Self { spec, info, truth, scene, given: 0, painter: None }
+        Self {
+            spec,
+            info,
+            truth,
+            scene,
+            given: 0,
+            painter: None,
+        }
     }
 
     /// What is simulated.
@@ -111,12 +121,19 @@ impl Source for SimSource {
         }
         self.given += 1;
         let pts_ns = (self.given - 1) * (1_000_000_000 / u64::from(RATE_HZ));
-        Ok(Advance::Frame(FrameHeader { number: self.given, pts_ns }))
+        Ok(Advance::Frame(FrameHeader {
+            number: self.given,
+            pts_ns,
+        }))
     }
 
     fn read(&mut self, frame: &mut Frame) -> Result<()> {
         if self.given == 0 {
-            return Err(Error::failed(&*self.info.uri, "read before the first advance", "call advance first"));
+            return Err(Error::failed(
+                &*self.info.uri,
+                "read before the first advance",
+                "call advance first",
+            ));
         }
         let painter = match &mut self.painter {
             Some(painter) => painter,
@@ -138,7 +155,11 @@ fn find_truth(kind: IncidentKind, mut scene: Scene, frames: u64) -> Option<Incid
         if number > 1 {
             scene.step();
         }
-        if scene.incident.as_ref().is_some_and(|incident| incident.evident(&scene.place)) {
+        if scene
+            .incident
+            .as_ref()
+            .is_some_and(|incident| incident.evident(&scene.place))
+        {
             seen = Some((seen.map_or(number, |s| s.0), number));
         }
     }

@@ -8,73 +8,11 @@ use std::f32::consts::{PI, TAU};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::vehicle::{Body, Vehicle};
 use super::world::{Place, ROAD, Road, turn};
 
 /// Seconds of one tick.
 pub const TICK_S: f32 = 1.0 / super::spec::RATE_HZ as f32;
-
-/// What sort of vehicle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// A saloon or hatchback.
-    Car,
-    /// A panel van.
-    Van,
-    /// A lorry with a box body.
-    Lorry,
-    /// A lorry with an open bed.
-    Flatbed,
-    /// A bus.
-    Bus,
-    /// A motorcycle and its rider.
-    Motorcycle,
-}
-
-/// One vehicle.
-#[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a lamp, a door or a state of its own")]
-pub struct Vehicle {
-    /// Its number, never used twice.
-    pub id: u32,
-    /// What sort.
-    pub body: Body,
-    /// Length, width and height, metres.
-    pub size: [f32; 3],
-    /// Paint, 0 to 1.
-    pub colour: [f32; 3],
-    /// Its middle, metres along.
-    pub s: f32,
-    /// Its middle, metres across.
-    pub d: f32,
-    /// Speed along its heading, metres per second.
-    pub v: f32,
-    /// Radians to the right of the road's direction.
-    pub heading: f32,
-    /// Its lane.
-    pub lane: usize,
-    /// Brake lights are on.
-    pub braking: bool,
-    /// Hazard lights are on.
-    pub hazards: bool,
-    /// Headlights are flashed.
-    pub flashing: bool,
-    /// Doors stand open.
-    pub doors: bool,
-    /// Crates on an open bed.
-    pub load: u32,
-    /// 1, or less while it is being removed.
-    pub opacity: f32,
-    /// How far it has burnt, 0 to 1.
-    pub burnt: f32,
-    /// An incident moves it.
-    pub scripted: bool,
-    target: f32,
-    wish: f32,
-    headway: f32,
-    phase: f32,
-    /// For how long it has stood, seconds.
-    pub stopped_s: f32,
-}
 
 /// Something on the ground that traffic avoids.
 #[derive(Clone, Copy, Debug)]
@@ -86,104 +24,6 @@ pub struct Block {
     /// Radius, metres.
     pub radius: f32,
 }
-
-impl Vehicle {
-    /// A new vehicle of this sort at the start of nothing: the caller places it.
-    pub fn new(id: u32, body: Body, lane: usize, road: &Road, rng: &mut Pcg64Mcg) -> Self {
-        let size = match body {
-            Body::Car => [rng.random_range(4.0..4.8), rng.random_range(1.72..1.9), rng.random_range(1.42..1.72)],
-            Body::Van => [rng.random_range(5.0..5.9), 2.0, rng.random_range(2.2..2.6)],
-            Body::Lorry => [rng.random_range(8.0..11.5), 2.5, rng.random_range(3.3..3.8)],
-            Body::Flatbed => [rng.random_range(7.5..9.0), 2.45, 2.8],
-            Body::Bus => [rng.random_range(10.5..12.0), 2.5, 3.1],
-            Body::Motorcycle => [2.1, 0.8, 1.6],
-        };
-        let palette = match body {
-            Body::Bus => BUS_COLOURS,
-            _ => COLOURS,
-        };
-        let shade = rng.random_range(0.85..1.1);
-        let colour = palette[rng.random_range(0..palette.len())].map(|c| (c * shade).min(1.0));
-        let at = road.lanes[lane];
-        let slow = if matches!(body, Body::Lorry | Body::Flatbed | Body::Bus) { 0.85 } else { 1.0 };
-        Self {
-            id,
-            body,
-            size,
-            colour,
-            s: 0.0,
-            d: at.centre,
-            v: 0.0,
-            heading: if at.dir > 0.0 { 0.0 } else { PI },
-            lane,
-            braking: false,
-            hazards: false,
-            flashing: false,
-            doors: false,
-            load: if body == Body::Flatbed { rng.random_range(4..9) } else { 0 },
-            opacity: 1.0,
-            burnt: 0.0,
-            scripted: false,
-            target: at.centre,
-            wish: road.speed * slow * rng.random_range(0.85..1.12),
-            headway: rng.random_range(1.0..1.7),
-            phase: rng.random_range(0.0..TAU),
-            stopped_s: 0.0,
-        }
-    }
-
-    /// Half of what it takes up along and across the road, heading considered, metres.
-    pub fn extent(&self) -> (f32, f32) {
-        let (sin, cos) = self.heading.sin_cos();
-        let (l, w) = (self.size[0] * 0.5, self.size[1] * 0.5);
-        (l * cos.abs() + w * sin.abs(), l * sin.abs() + w * cos.abs())
-    }
-
-    /// Move along the heading for one tick.
-    pub fn roll(&mut self, acceleration: f32, turn_rate: f32) {
-        let before = self.v;
-        self.v += acceleration * TICK_S;
-        self.braking = acceleration < -0.6 || self.v.abs() < 0.3;
-        let v = 0.5 * (before + self.v);
-        self.heading += turn_rate * TICK_S;
-        self.s += v * self.heading.cos() * TICK_S;
-        self.d += v * self.heading.sin() * TICK_S;
-    }
-
-    /// Give it back to normal traffic, in `lane`.
-    pub fn release(&mut self, lane: usize, road: &Road) {
-        self.scripted = false;
-        self.hazards = false;
-        self.doors = false;
-        self.lane = lane;
-        self.v = (self.v * turn(self.heading, direction(road, lane)).cos()).max(0.0);
-        self.target = road.lanes[lane].centre;
-        self.stopped_s = 0.0;
-    }
-}
-
-/// The heading of a lane's traffic.
-pub fn direction(road: &Road, lane: usize) -> f32 {
-    if road.lanes[lane].dir > 0.0 { 0.0 } else { PI }
-}
-
-const COLOURS: &[[f32; 3]] = &[
-    [0.92, 0.92, 0.90],
-    [0.86, 0.87, 0.88],
-    [0.62, 0.64, 0.66],
-    [0.42, 0.44, 0.47],
-    [0.12, 0.12, 0.13],
-    [0.17, 0.18, 0.20],
-    [0.14, 0.22, 0.42],
-    [0.22, 0.38, 0.62],
-    [0.58, 0.10, 0.10],
-    [0.72, 0.16, 0.12],
-    [0.16, 0.32, 0.24],
-    [0.55, 0.47, 0.36],
-    [0.76, 0.74, 0.66],
-    [0.80, 0.58, 0.12],
-];
-const BUS_COLOURS: &[[f32; 3]] = &[[0.80, 0.14, 0.12], [0.88, 0.70, 0.12], [0.85, 0.86, 0.88], [0.14, 0.40, 0.64], [0.20, 0.52, 0.32]];
 
 /// All vehicles, and what else traffic must avoid.
 #[derive(Clone, Debug)]
@@ -212,10 +52,25 @@ impl Traffic {
             next_spawn_s.push(rng.random_range(0.0..mean));
         }
         // Now and then the whole stream slows down, as at a light out of view; it never stops.
-        let depth = if rng.random_bool(0.35) { rng.random_range(0.3..0.5) } else { 0.1 };
-        let surge = (depth, rng.random_range(25.0..60.0), rng.random_range(0.0..TAU));
-        let mut traffic =
-            Self { vehicles: Vec::new(), blocks: Vec::new(), rng, next_spawn_s, mean_gap_s, next_id: 1, surge };
+        let depth = if rng.random_bool(0.35) {
+            rng.random_range(0.3..0.5)
+        } else {
+            0.1
+        };
+        let surge = (
+            depth,
+            rng.random_range(25.0..60.0),
+            rng.random_range(0.0..TAU),
+        );
+        let mut traffic = Self {
+            vehicles: Vec::new(),
+            blocks: Vec::new(),
+            rng,
+            next_spawn_s,
+            mean_gap_s,
+            next_id: 1,
+            surge,
+        };
         for tick in 0..1000 {
             traffic.step(&place.road, (tick - 1000) as f32 * TICK_S);
         }
@@ -241,11 +96,16 @@ impl Traffic {
             if self.vehicles[i].scripted {
                 continue;
             }
-            let slow = if road.lanes[self.vehicles[i].lane].dir > 0.0 { 0.0 } else { 2.0 };
+            let slow = if road.lanes[self.vehicles[i].lane].dir > 0.0 {
+                0.0
+            } else {
+                2.0
+            };
             let surge = 1.0 - depth * (0.5 + 0.5 * (t / period * TAU + phase + slow).sin());
             self.drive(i, road, t, surge);
         }
-        self.vehicles.retain(|v| ROAD.contains(&v.s) && v.opacity > 0.0);
+        self.vehicles
+            .retain(|v| ROAD.contains(&v.s) && v.opacity > 0.0);
     }
 
     fn spawn(&mut self, road: &Road, t: f32) {
@@ -254,7 +114,11 @@ impl Traffic {
             if self.next_spawn_s[lane] > 0.0 {
                 continue;
             }
-            let entry = if at.dir > 0.0 { ROAD.start + 0.5 } else { ROAD.end - 0.5 };
+            let entry = if at.dir > 0.0 {
+                ROAD.start + 0.5
+            } else {
+                ROAD.end - 0.5
+            };
             let body = match self.rng.random_range(0..100) {
                 0..=73 => Body::Car,
                 74..=83 => Body::Van,
@@ -267,7 +131,11 @@ impl Traffic {
             let gap: f32 = -self.mean_gap_s[lane] * self.rng.random_range(0.02_f32..1.0).ln();
             new.v = new.wish * 0.95;
             let (mut room, mut ahead_v) = (f32::MAX, new.v);
-            for v in self.vehicles.iter().filter(|v| (v.d - at.centre).abs() < road.lane_width * 0.6) {
+            for v in self
+                .vehicles
+                .iter()
+                .filter(|v| (v.d - at.centre).abs() < road.lane_width * 0.6)
+            {
                 let distance = at.dir * (v.s - entry) - v.extent().0 - new.size[0] * 0.5;
                 if distance < room {
                     (room, ahead_v) = (distance, v.v);
@@ -293,7 +161,10 @@ impl Traffic {
     pub fn ahead(&self, i: usize, d: f32, dir: f32) -> (f32, f32, bool) {
         let me = &self.vehicles[i];
         let half = me.size[1] * 0.5 + 0.25;
-        let (low, high) = (d.min(me.d.mul_add(0.5, d * 0.5)) - half, d.max(me.d.mul_add(0.5, d * 0.5)) + half);
+        let (low, high) = (
+            d.min(me.d.mul_add(0.5, d * 0.5)) - half,
+            d.max(me.d.mul_add(0.5, d * 0.5)) + half,
+        );
         let nose = me.size[0] * 0.5;
         let mut best = (f32::MAX, 0.0, false);
         for (j, v) in self.vehicles.iter().enumerate() {
@@ -343,13 +214,22 @@ impl Traffic {
         let gap_min = if odd { 3.5 } else { 2.2 };
         let (a, b) = (1.6_f32, 2.2_f32);
         let closing = me.v - ahead_v.max(-8.0);
-        let desired = gap_min + (me.v * me.headway + me.v * closing / (2.0 * (a * b).sqrt())).max(0.0);
+        let desired =
+            gap_min + (me.v * me.headway + me.v * closing / (2.0 * (a * b).sqrt())).max(0.0);
         let pull = 1.0 - (me.v / wish).powi(4).min(3.0);
-        let push = if gap > 150.0 { 0.0 } else { (desired / gap.max(0.3)).powi(2) };
+        let push = if gap > 150.0 {
+            0.0
+        } else {
+            (desired / gap.max(0.3)).powi(2)
+        };
         let acceleration = (a * (pull - push)).clamp(-8.0, a);
         me.v = (me.v + acceleration * TICK_S).max(0.0);
         me.braking = acceleration < -0.7 || me.v < 0.2;
-        me.stopped_s = if me.v < 0.4 { me.stopped_s + TICK_S } else { 0.0 };
+        me.stopped_s = if me.v < 0.4 {
+            me.stopped_s + TICK_S
+        } else {
+            0.0
+        };
         me.hazards = odd && me.v < 1.0 && gap < 12.0 && me.phase > 2.0;
         me.flashing = odd && ahead_v < -1.0 && gap < 60.0;
 
@@ -399,7 +279,11 @@ impl Traffic {
             let taken = self.vehicles.iter().enumerate().any(|(j, v)| {
                 let behind = dir * (me.s - v.s);
                 let (long, wide) = v.extent();
-                let room = if v.v > me.v { 3.0 + (v.v - me.v) * 2.0 } else { 1.5 };
+                let room = if v.v > me.v {
+                    3.0 + (v.v - me.v) * 2.0
+                } else {
+                    1.5
+                };
                 j != i
                     && behind > -long - me.size[0] * 0.5
                     && behind < long + me.size[0] * 0.5 + room

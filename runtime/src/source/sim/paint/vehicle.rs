@@ -1,138 +1,11 @@
-//! A vehicle in, its faces, wheels, windows and lights painted. A body is a side profile drawn out to the vehicle's
-//! width, narrower towards the roof.
+//! A vehicle in, its shadow, faces, wheels, windows and lamps painted.
 
+use super::brush::{Brush, Glass, Open, Paint, Pose};
 use super::canvas::Canvas;
 use crate::source::sim::camera::{Camera, V3, v3};
-use crate::source::sim::traffic::{Body, Vehicle};
-use crate::source::sim::weather::{Rgb, Weather, lit, mix};
+use crate::source::sim::vehicle::{Body, Vehicle};
+use crate::source::sim::weather::{Weather, lit, mix};
 use crate::source::sim::world::Road;
-
-/// What an edge of a profile is made of.
-#[derive(Clone, Copy, PartialEq)]
-enum Skin {
-    Paint,
-    Glass,
-    None,
-}
-use Skin::{Glass, None as Open, Paint};
-
-/// Where a vehicle's own directions lie in the world.
-pub struct Pose {
-    at: V3,
-    forward: V3,
-    right: V3,
-}
-
-impl Pose {
-    /// The pose of something at `s`, `d`, turned by `heading` from the road.
-    pub fn new(road: &Road, s: f32, d: f32, heading: f32) -> Self {
-        let (sin, cos) = (heading + road.heading(s)).sin_cos();
-        Self { at: road.point(s, d, 0.0), forward: v3(sin, 0.0, cos), right: v3(cos, 0.0, -sin) }
-    }
-
-    /// The world point `f` forward, `r` to the right, `u` up.
-    pub fn point(&self, f: f32, r: f32, u: f32) -> V3 {
-        v3(
-            self.at.x + self.forward.x * f + self.right.x * r,
-            self.at.y + u,
-            self.at.z + self.forward.z * f + self.right.z * r,
-        )
-    }
-}
-
-/// What painting needs to know.
-pub struct Brush<'a> {
-    /// The view.
-    pub camera: &'a Camera,
-    /// The light.
-    pub weather: &'a Weather,
-    /// How much shows.
-    pub alpha: f32,
-    /// Distance to the lens, metres.
-    pub distance: f32,
-}
-
-impl Brush<'_> {
-    /// A lit face of the world, seen from its outer side only.
-    fn face(&self, canvas: &mut Canvas, points: &[V3], normal: V3, colour: Rgb) -> bool {
-        if normal.dot(points[0].minus(self.camera.at)) >= 0.0 {
-            return false;
-        }
-        let light = self.weather.falling(points[0], normal);
-        let colour = self.weather.through(lit(colour, light), self.distance);
-        canvas.face(self.camera, points, colour, self.alpha, false);
-        true
-    }
-
-    /// A box of `size` (length, width, height) standing at `pose`, `lift` above the ground.
-    pub fn cuboid(&self, canvas: &mut Canvas, pose: &Pose, size: [f32; 3], lift: f32, colour: Rgb) {
-        let (l, w) = (size[0] * 0.5, size[1] * 0.5);
-        let profile = [(-l, lift, Paint), (-l, lift + size[2], Paint), (l, lift + size[2], Paint), (l, lift, Open)];
-        self.extrude(canvas, pose, &profile, (w, w), colour);
-    }
-
-    /// Draw out a convex profile of (forward, up, skin of the edge that begins here), listed from the rear bottom up
-    /// and round; `half` is half the width at the bottom and at the top.
-    fn extrude(&self, canvas: &mut Canvas, pose: &Pose, profile: &[(f32, f32, Skin)], half: (f32, f32), colour: Rgb) {
-        let low = profile.iter().map(|p| p.1).fold(f32::MAX, f32::min);
-        let high = profile.iter().map(|p| p.1).fold(f32::MIN, f32::max);
-        let width = |u: f32| half.0 + (half.1 - half.0) * (u - low) / (high - low).max(1e-3);
-        let n = profile.len();
-        let mut side = [V3::default(); 10];
-        for sign in [-1.0, 1.0] {
-            for (p, at) in profile.iter().zip(&mut side) {
-                *at = pose.point(p.0, sign * width(p.1), p.1);
-            }
-            self.face(canvas, &side[..n], pose.right.times(sign), colour);
-        }
-        for i in 0..n {
-            let (a, b) = (profile[i], profile[(i + 1) % n]);
-            if a.2 == Open {
-                continue;
-            }
-            // The profile runs clockwise seen from the right: outward is to the left of the way.
-            let normal = pose.forward.times(-(b.1 - a.1)).plus(v3(0.0, b.0 - a.0, 0.0)).unit();
-            let quad = [
-                pose.point(a.0, -width(a.1), a.1),
-                pose.point(b.0, -width(b.1), b.1),
-                pose.point(b.0, width(b.1), b.1),
-                pose.point(a.0, width(a.1), a.1),
-            ];
-            let seen = self.face(canvas, &quad, normal, colour);
-            if seen && a.2 == Glass {
-                let middle = quad.iter().fold(V3::default(), |sum, p| sum.plus(p.times(0.25)));
-                self.face(canvas, &quad.map(|p| p.lerp(middle, 0.13)), normal, self.glass(normal));
-            }
-        }
-    }
-
-    fn glass(&self, normal: V3) -> Rgb {
-        mix([0.07, 0.08, 0.10], self.weather.sky[0], 0.12 + 0.22 * normal.y.max(0.0))
-    }
-
-    /// A panel on the side of a vehicle, on the side that is seen.
-    fn panel(&self, canvas: &mut Canvas, pose: &Pose, w: f32, corners: [(f32, f32); 4], colour: Rgb) {
-        for sign in [-1.0, 1.0] {
-            let points = corners.map(|(f, u)| pose.point(f, sign * (w + 0.01), u));
-            self.face(canvas, &points, pose.right.times(sign), colour);
-        }
-    }
-
-    /// A wheel on both sides at `f`.
-    fn wheel(&self, canvas: &mut Canvas, pose: &Pose, f: f32, w: f32, radius: f32) {
-        for (r, colour) in [(radius, [0.05, 0.05, 0.055]), (radius * 0.55, [0.38, 0.38, 0.40])] {
-            let mut rim = [(0.0, 0.0); 8];
-            for (i, p) in rim.iter_mut().enumerate() {
-                let (sin, cos) = (i as f32 * std::f32::consts::FRAC_PI_4).sin_cos();
-                *p = (f + r * cos, radius + r * sin);
-            }
-            for sign in [-1.0, 1.0] {
-                let points = rim.map(|(f, u)| pose.point(f, sign * (w + 0.02), u));
-                self.face(canvas, &points, pose.right.times(sign), colour);
-            }
-        }
-    }
-}
 
 /// Paint the shadow that a vehicle throws and the dark below it.
 pub fn shadow(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Road, v: &Vehicle) {
@@ -149,7 +22,13 @@ pub fn shadow(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Ro
             points[i + 4] = p.plus(v3(dx, 0.0, dz));
         }
         let hull = hull(&mut points);
-        canvas.face(camera, hull, [0.02, 0.02, 0.05], (0.9 * weather.sunlight[0]).min(0.42) * alpha, false);
+        canvas.face(
+            camera,
+            hull,
+            [0.02, 0.02, 0.05],
+            (0.9 * weather.sunlight[0]).min(0.42) * alpha,
+            false,
+        );
     }
     for (grow, dark) in [(0.28, 0.22), (0.02, 0.50)] {
         let (l, w) = (l + grow, w + grow);
@@ -160,14 +39,22 @@ pub fn shadow(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Ro
 
 /// The convex hull of eight points of the ground.
 fn hull(points: &mut [V3; 8]) -> &[V3] {
-    points.sort_by(|a, b| (a.x, a.z).partial_cmp(&(b.x, b.z)).unwrap_or(std::cmp::Ordering::Equal));
+    points.sort_by(|a, b| {
+        (a.x, a.z)
+            .partial_cmp(&(b.x, b.z))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
     let sorted = *points;
     let cross = |o: V3, a: V3, b: V3| (a.x - o.x) * (b.z - o.z) - (a.z - o.z) * (b.x - o.x);
     let mut chain = [V3::default(); 18];
     let mut n = 0;
     for k in 0..15 {
         let p = if k < 8 { sorted[k] } else { sorted[14 - k] };
-        let floor = if k < 8 { 0 } else { chain[..n].iter().position(|q| *q == sorted[7]).unwrap_or(0) };
+        let floor = if k < 8 {
+            0
+        } else {
+            chain[..n].iter().position(|q| *q == sorted[7]).unwrap_or(0)
+        };
         while n >= floor + 2 && cross(chain[n - 2], chain[n - 1], p) <= 0.0 {
             n -= 1;
         }
@@ -183,7 +70,12 @@ fn hull(points: &mut [V3; 8]) -> &[V3] {
 pub fn body(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Road, v: &Vehicle) {
     let pose = Pose::new(road, v.s, v.d, v.heading);
     let distance = camera.view(pose.at).z.max(0.1);
-    let brush = Brush { camera, weather, alpha: v.opacity, distance };
+    let brush = Brush {
+        camera,
+        weather,
+        alpha: v.opacity,
+        distance,
+    };
     let [length, wide, high] = v.size;
     let (l, w) = (length * 0.5, wide * 0.5);
     let colour = mix(v.colour, [0.05, 0.045, 0.04], v.burnt * 0.9);
@@ -205,15 +97,30 @@ pub fn body(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Road
                 brush.wheel(canvas, &pose, -l * 0.62, w, 0.32);
                 brush.wheel(canvas, &pose, l * 0.64, w, 0.32);
             }
-            let cabin =
-                [(-l * 0.88, belt, Glass), (-l * 0.62, high, Paint), (l * 0.10, high, Glass), (l * 0.48, belt, Open)];
+            let cabin = [
+                (-l * 0.88, belt, Glass),
+                (-l * 0.62, high, Paint),
+                (l * 0.10, high, Glass),
+                (l * 0.48, belt, Open),
+            ];
             brush.extrude(canvas, &pose, &cabin, (w * 0.95, w * 0.76), colour);
             let (top, bottom) = (high - 0.09, belt + 0.04);
-            let lean = |sign: f32, u: f32| sign * (w * 0.955 - w * 0.19 * (u - belt) / (high - belt));
+            let lean =
+                |sign: f32, u: f32| sign * (w * 0.955 - w * 0.19 * (u - belt) / (high - belt));
             for sign in [-1.0, 1.0] {
                 for panel in [
-                    [(-l * 0.76, bottom), (-l * 0.58, top), (-l * 0.24, top), (-l * 0.22, bottom)],
-                    [(-l * 0.17, bottom), (-l * 0.19, top), (l * 0.08, top), (l * 0.38, bottom)],
+                    [
+                        (-l * 0.76, bottom),
+                        (-l * 0.58, top),
+                        (-l * 0.24, top),
+                        (-l * 0.22, bottom),
+                    ],
+                    [
+                        (-l * 0.17, bottom),
+                        (-l * 0.19, top),
+                        (l * 0.08, top),
+                        (l * 0.38, bottom),
+                    ],
                 ] {
                     let points = panel.map(|(f, u)| pose.point(f, lean(sign, u), u));
                     brush.face(canvas, &points, pose.right.times(sign), glass);
@@ -231,19 +138,36 @@ pub fn body(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Road
             ];
             brush.extrude(canvas, &pose, &hull, (w, w * 0.93), colour);
             let (a, b) = (high * 0.57, high * 0.86);
-            brush.panel(canvas, &pose, w * 0.96, [(l * 0.18, a), (l * 0.18, b), (l * 0.46, b), (l * 0.68, a)], glass);
+            brush.panel(
+                canvas,
+                &pose,
+                w * 0.96,
+                [(l * 0.18, a), (l * 0.18, b), (l * 0.46, b), (l * 0.68, a)],
+                glass,
+            );
             for f in [-l * 0.64, l * 0.66] {
                 brush.wheel(canvas, &pose, f, w, 0.35);
             }
         }
         Body::Bus => {
-            let hull =
-                [(-l, 0.35, Glass), (-l, high, Paint), (l * 0.97, high, Glass), (l, high * 0.40, Paint), (l, 0.35, Open)];
+            let hull = [
+                (-l, 0.35, Glass),
+                (-l, high, Paint),
+                (l * 0.97, high, Glass),
+                (l, high * 0.40, Paint),
+                (l, 0.35, Open),
+            ];
             brush.extrude(canvas, &pose, &hull, (w, w), colour);
             for k in 0..7 {
                 let f = -l * 0.93 + k as f32 * l * 0.268;
                 let (a, b) = (high * 0.46, high * 0.84);
-                brush.panel(canvas, &pose, w, [(f, a), (f, b), (f + l * 0.235, b), (f + l * 0.235, a)], glass);
+                brush.panel(
+                    canvas,
+                    &pose,
+                    w,
+                    [(f, a), (f, b), (f + l * 0.235, b), (f + l * 0.235, a)],
+                    glass,
+                );
             }
             for f in [-l * 0.55, l * 0.62] {
                 brush.wheel(canvas, &pose, f, w, 0.48);
@@ -251,7 +175,11 @@ pub fn body(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Road
         }
         Body::Lorry | Body::Flatbed => {
             let cab_end = l - 2.0;
-            let cab_high = if v.body == Body::Flatbed { 2.5 } else { high * 0.80 };
+            let cab_high = if v.body == Body::Flatbed {
+                2.5
+            } else {
+                high * 0.80
+            };
             let cab = [
                 (cab_end, 0.45, Paint),
                 (cab_end, cab_high, Paint),
@@ -262,29 +190,55 @@ pub fn body(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Road
             let paint_cab = |canvas: &mut Canvas| {
                 brush.extrude(canvas, &pose, &cab, (w, w * 0.95), colour);
                 let (a, b) = (cab_high * 0.55, cab_high * 0.86);
-                let window = [(cab_end + 0.6, a), (cab_end + 0.6, b), (l - 0.35, b), (l - 0.2, a)];
+                let window = [
+                    (cab_end + 0.6, a),
+                    (cab_end + 0.6, b),
+                    (l - 0.35, b),
+                    (l - 0.2, a),
+                ];
                 brush.panel(canvas, &pose, w * 0.98, window, glass);
                 brush.wheel(canvas, &pose, l - 1.1, w, 0.48);
             };
             let paint_back = |canvas: &mut Canvas| {
-                let pale = mix(colour, [0.85, 0.85, 0.83], if v.id.is_multiple_of(3) { 0.1 } else { 0.75 });
+                let pale = mix(
+                    colour,
+                    [0.85, 0.85, 0.83],
+                    if v.id.is_multiple_of(3) { 0.1 } else { 0.75 },
+                );
                 let long = length - 2.15;
                 let middle = -l + long * 0.5;
                 for k in [-0.36, -0.20, 0.24] {
                     brush.wheel(canvas, &pose, middle + long * k, w, 0.48);
                 }
-                let back = Pose { at: pose.point(middle, 0.0, 0.0), ..pose };
+                let back = Pose {
+                    at: pose.point(middle, 0.0, 0.0),
+                    ..pose
+                };
                 if v.body == Body::Lorry {
                     brush.cuboid(canvas, &back, [long, wide, high - 0.95], 0.95, pale);
                 } else {
-                    brush.cuboid(canvas, &back, [long, wide, 0.55], 0.75, mix(colour, [0.3; 3], 0.5));
+                    brush.cuboid(
+                        canvas,
+                        &back,
+                        [long, wide, 0.55],
+                        0.75,
+                        mix(colour, [0.3; 3], 0.5),
+                    );
                     for k in 0..v.load {
                         // The far crates first.
-                        let order = if back.forward.dot(camera.at.minus(back.at)) > 0.0 { k } else { v.load - 1 - k };
+                        let order = if back.forward.dot(camera.at.minus(back.at)) > 0.0 {
+                            k
+                        } else {
+                            v.load - 1 - k
+                        };
                         let f = -long * 0.5 + 0.7 + (order / 2) as f32 * 1.25;
                         let r = if order % 2 == 0 { -0.55 } else { 0.55 };
-                        let crate_at = Pose { at: back.point(f, r, 0.0), ..back };
-                        let tint = [[0.66, 0.48, 0.28], [0.85, 0.82, 0.74], [0.16, 0.32, 0.62]][(order % 3) as usize];
+                        let crate_at = Pose {
+                            at: back.point(f, r, 0.0),
+                            ..back
+                        };
+                        let tint = [[0.66, 0.48, 0.28], [0.85, 0.82, 0.74], [0.16, 0.32, 0.62]]
+                            [(order % 3) as usize];
                         brush.cuboid(canvas, &crate_at, [1.1, 1.0, 0.9], 1.3, tint);
                     }
                 }
@@ -301,17 +255,36 @@ pub fn body(canvas: &mut Canvas, camera: &Camera, weather: &Weather, road: &Road
             brush.cuboid(canvas, &pose, [1.9, 0.28, 0.55], 0.35, colour);
             brush.wheel(canvas, &pose, -0.7, 0.06, 0.32);
             brush.wheel(canvas, &pose, 0.7, 0.06, 0.32);
-            let rider = [(-0.45, 0.8, Paint), (-0.25, 1.42, Paint), (0.1, 1.42, Paint), (0.25, 0.8, Open)];
-            brush.extrude(canvas, &pose, &rider, (0.26, 0.22), mix(colour, [0.1, 0.1, 0.12], 0.7));
-            let head = Pose { at: pose.point(0.05, 0.0, 0.0), ..pose };
+            let rider = [
+                (-0.45, 0.8, Paint),
+                (-0.25, 1.42, Paint),
+                (0.1, 1.42, Paint),
+                (0.25, 0.8, Open),
+            ];
+            brush.extrude(
+                canvas,
+                &pose,
+                &rider,
+                (0.26, 0.22),
+                mix(colour, [0.1, 0.1, 0.12], 0.7),
+            );
+            let head = Pose {
+                at: pose.point(0.05, 0.0, 0.0),
+                ..pose
+            };
             brush.cuboid(canvas, &head, [0.28, 0.26, 0.28], 1.40, [0.2, 0.2, 0.22]);
         }
     }
     if v.doors && v.body != Body::Motorcycle {
         for sign in [-1.0, 1.0] {
             let hinge = l * 0.30;
-            let points = [(0.0, 0.35), (0.0, high * 0.85), (0.95, high * 0.62), (0.95, 0.35)]
-                .map(|(out, u)| pose.point(hinge + out * 0.35, sign * (w + out), u));
+            let points = [
+                (0.0, 0.35),
+                (0.0, high * 0.85),
+                (0.95, high * 0.62),
+                (0.95, 0.35),
+            ]
+            .map(|(out, u)| pose.point(hinge + out * 0.35, sign * (w + out), u));
             for side in [-1.0, 1.0] {
                 brush.face(canvas, &points, pose.forward.times(side), colour);
             }
@@ -335,16 +308,42 @@ fn lamps(canvas: &mut Canvas, brush: &Brush<'_>, pose: &Pose, v: &Vehicle) {
         (-l, [0.55, 0.05, 0.05])
     };
     let quad = |r0: f32, r1: f32, u0: f32, u1: f32| {
-        [pose.point(f, r0, u0), pose.point(f, r0, u1), pose.point(f, r1, u1), pose.point(f, r1, u0)]
+        [
+            pose.point(f, r0, u0),
+            pose.point(f, r0, u1),
+            pose.point(f, r1, u1),
+            pose.point(f, r1, u0),
+        ]
     };
-    let light = mix(brush.weather.ambient, [1.0; 3], if v.braking || brush.weather.headlights { 0.9 } else { 0.3 });
+    let light = mix(
+        brush.weather.ambient,
+        [1.0; 3],
+        if v.braking || brush.weather.headlights {
+            0.9
+        } else {
+            0.3
+        },
+    );
     let lamp = brush.weather.through(lit(colour, light), brush.distance);
     for sign in [-1.0, 1.0] {
         let points = quad(sign * w * 0.95, sign * w * 0.58, u - 0.09, u + 0.09);
         canvas.face(brush.camera, &points, lamp, brush.alpha, false);
     }
-    let plate = lit(if facing { [0.9, 0.9, 0.9] } else { [0.9, 0.8, 0.3] }, brush.weather.ambient);
-    canvas.face(brush.camera, &quad(-0.26, 0.26, 0.42, 0.54), plate, brush.alpha * 0.9, false);
+    let plate = lit(
+        if facing {
+            [0.9, 0.9, 0.9]
+        } else {
+            [0.9, 0.8, 0.3]
+        },
+        brush.weather.ambient,
+    );
+    canvas.face(
+        brush.camera,
+        &quad(-0.26, 0.26, 0.42, 0.54),
+        plate,
+        brush.alpha * 0.9,
+        false,
+    );
 }
 
 /// How high the lamps are.
