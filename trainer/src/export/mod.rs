@@ -2,8 +2,10 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`head`] | trained weights into the graph that engines run |
 //! | [`keys`] | making and reading the key that signs |
 //! | [`package`] | manifest and files into one signed bundle |
 
+pub mod head;
 pub mod keys;
 pub mod package;

@@ -1,0 +1,193 @@
+//! A data set on disk: the one form that training, evaluation and `extract` share.
+//!
+//! ```text
+//! train.csv, test.csv     video,label,frames,events    (label 0 or 1; events `first-last;first-last`, 1-based frames)
+//! train/VIDEO.npy         [T, D] or [T, crops, D], float16 or float32, one row per segment, in time order
+//! contract.json           the feature contract (absent: an external one of the first file's width)
+//! ```
+//!
+//! Opening reads lists and headers only; [`Video::read`] reads rows and refuses NaN, infinities and truncated files.
+//! Either list may be missing: asking for its videos is the error.
+
+mod list;
+mod npy;
+mod reduce;
+mod statistics;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use firmware_config::FeatureContract;
+use runtime::{Error, Result};
+
+pub use list::Entry;
+pub use npy::{Header, Rows};
+pub use reduce::{segment_edges, segment_of_row, stretch, to_segments};
+pub use statistics::{Statistics, scan};
+pub use write::Writer;
+
+/// Which of the two lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// Videos to learn from, labelled as a whole.
+    Train,
+    /// Videos to judge by, with the frames of each event.
+    Test,
+}
+
+impl Split {
+    /// The folder's name; the list is this with `.csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// One video of a list, with the header of its feature file.
+#[derive(Clone, Debug)]
+pub struct Video {
+    /// What the list says of it.
+    pub entry: Entry,
+    /// Its feature file.
+    pub path: PathBuf,
+    /// Shape and element type of that file.
+    pub header: Header,
+}
+
+impl Video {
+    /// Read its rows.
+    pub fn read(&self) -> Result<Rows> {
+        npy::read(&self.path, &self.header)
+    }
+}
+
+/// An opened data set.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Its folder.
+    pub root: PathBuf,
+    /// How its features were made.
+    pub contract: FeatureContract,
+    train: Option<Vec<Video>>,
+    test: Option<Vec<Video>>,
+}
+
+impl Dataset {
+    /// Open the data set in `root`: both lists, every feature file's header, the contract.
+    pub fn open(root: &Path) -> Result<Self> {
+        if !root.is_dir() {
+            return Err(Error::invalid(
+                root.display().to_string(),
+                "is not a folder",
+                "name a data set folder (train.csv, train/VIDEO.npy, ...)",
+            ));
+        }
+        let mut contract = read_contract(root)?;
+        let mut load = |split: Split| -> Result<Option<Vec<Video>>> {
+            let path = root.join(split.name()).with_extension("csv");
+            if !path.is_file() {
+                return Ok(None);
+            }
+            let mut videos = Vec::new();
+            for entry in list::read(&path)? {
+                videos.push(open_video(root, split, entry, &mut contract)?);
+            }
+            Ok(Some(videos))
+        };
+        let train = load(Split::Train)?;
+        let test = load(Split::Test)?;
+        if train.is_none() && test.is_none() {
+            return Err(Error::invalid(
+                root.display().to_string(),
+                "holds neither train.csv nor test.csv",
+                "name a data set folder, or make one with `tadpole-trainer import` or `extract`",
+            ));
+        }
+        let contract = contract.ok_or_else(|| no_videos(root))?;
+        Ok(Self { root: root.to_path_buf(), contract, train, test })
+    }
+
+    /// Width of one feature row.
+    pub fn width(&self) -> usize {
+        self.contract.feature_width as usize
+    }
+
+    /// The videos of a list, at least one.
+    pub fn videos(&self, split: Split) -> Result<&[Video]> {
+        let list = self.root.join(split.name()).with_extension("csv");
+        let videos = match split {
+            Split::Train => self.train.as_deref(),
+            Split::Test => self.test.as_deref(),
+        };
+        match videos {
+            Some([]) => Err(no_videos(&list)),
+            Some(videos) => Ok(videos),
+            None => Err(Error::invalid(
+                list.display().to_string(),
+                "is missing",
+                format!("add the list of {} videos: `video,label,frames,events`", split.name()),
+            )),
+        }
+    }
+
+    /// The videos of a list that must hold both classes, as learning and ROC curves need.
+    pub fn both_classes(&self, split: Split) -> Result<&[Video]> {
+        let videos = self.videos(split)?;
+        let abnormal = videos.iter().filter(|video| video.entry.abnormal).count();
+        if abnormal == 0 || abnormal == videos.len() {
+            return Err(Error::invalid(
+                self.root.join(split.name()).with_extension("csv").display().to_string(),
+                format!("lists {} videos only", if abnormal == 0 { "normal" } else { "abnormal" }),
+                "list both normal (label 0) and abnormal (label 1) videos",
+            ));
+        }
+        Ok(videos)
+    }
+}
+
+fn no_videos(path: &Path) -> Error {
+    Error::invalid(path.display().to_string(), "lists no videos", "add a line `video,label,frames,events` per video")
+}
+
+fn read_contract(root: &Path) -> Result<Option<FeatureContract>> {
+    let path = root.join("contract.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Error::failed(path.display().to_string(), format!("cannot be read: {error}"), "check its permissions")
+    })?;
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        Error::corrupt(
+            path.display().to_string(),
+            format!("is no feature contract: {error}"),
+            "extract the features again, or remove the file to treat them as external",
+        )
+    })
+}
+
+/// Find and check one video's file; the first file's width settles an absent contract.
+fn open_video(
+    root: &Path,
+    split: Split,
+    entry: Entry,
+    contract: &mut Option<FeatureContract>,
+) -> Result<Video> {
+    let path = root.join(split.name()).join(format!("{}.npy", entry.video));
+    let header = npy::header(&path)?;
+    let width = header.width as u32;
+    let expected = contract.get_or_insert_with(|| FeatureContract::external(width));
+    if expected.feature_width != width {
+        return Err(Error::invalid(
+            path.display().to_string(),
+            format!("has rows of width {width}, not {}", expected.feature_width),
+            format!("extract it with the same extractor as the others ({})", expected.name),
+        ));
+    }
+    Ok(Video { entry, path, header })
+}
+
+#[cfg(test)]
+mod tests;

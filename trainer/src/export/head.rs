@@ -1,0 +1,229 @@
+//! DE-Net as one ONNX graph: `window [1, T, D_in]` of raw features in, `scores [1, T]` out.
+//!
+//! Standardisation is part of the graph: folded into the projection where there is one, two nodes where there is none. The
+//! scale of the attention's logits is folded into the queries. Scales are fused as `sum_s repeat(W_s h^s)`, which is the layer
+//! on the concatenation (Eq. 4) and survives every engine. Refused: a model that is not DE-Net.
+
+use burn::backend::Flex;
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::Tensor;
+use runtime::Result;
+
+use crate::dataset::Statistics;
+use crate::model::ModelConfig;
+use crate::model::denet::encoder::Encoder;
+use crate::model::denet::{DeNet, DeNetConfig};
+use crate::onnx::{ElementType, GraphBuilder, Value};
+use crate::train::Run;
+
+/// The name of the graph's input.
+pub const INPUT: &str = "window";
+/// The name of the graph's output.
+pub const OUTPUT: &str = "scores";
+
+/// The chosen weights of a run as an ONNX file.
+pub fn of_run(run: &Run) -> Result<Vec<u8>> {
+    let ModelConfig::DeNet(config) = &run.file.settings.model;
+    let model: DeNet<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
+    of_denet(&model, config, &run.file.statistics)
+}
+
+/// A network and its training set's statistics as an ONNX file.
+pub fn of_denet(model: &DeNet<Flex>, config: &DeNetConfig, statistics: &Statistics) -> Result<Vec<u8>> {
+    let segments = config.segments;
+    let mut g = GraphBuilder::new("denet", "DE-Net: a window of raw segment features to one anomaly score per segment");
+    let x = g.input(INPUT, ElementType::F32, &[1, segments, statistics.mean.len()]);
+    g.scope("input");
+    let x = match &model.projection {
+        Some(projection) => folded(&mut g, &x, projection, statistics),
+        None => standardised(&mut g, &x, statistics),
+    };
+    let width = model.projection.as_ref().map_or(statistics.mean.len(), outputs);
+    let mut fused: Option<Value> = None;
+    for (s, scale) in model.mstm.scales.iter().enumerate() {
+        g.scope(&format!("scale{}", s + 1));
+        let tokens = segments / scale.stride;
+        // Eq. 1: kernel and stride are equal, so the convolution is a product of rows of `stride` segments.
+        let rows = g.reshape(&x, &[1, tokens as i64, (scale.stride * width) as i64]);
+        let local = linear(&mut g, &rows, &scale.conv);
+        let encoded = encoder(&mut g, &local, &scale.encoder, (tokens, width));
+        let part = linear(&mut g, &encoded, &scale.fuse);
+        let part = g.repeat_rows(&part, (1, tokens, width), scale.stride);
+        fused = Some(match fused {
+            Some(sum) => g.add(&sum, &part),
+            None => part,
+        });
+    }
+    g.scope("classifier");
+    let x = linear(&mut g, &fused.unwrap_or(x), &model.classifier.first);
+    let x = g.relu(&x);
+    let x = linear(&mut g, &x, &model.classifier.second);
+    let x = linear(&mut g, &x, &model.classifier.third);
+    let x = g.reshape(&x, &[1, segments as i64]);
+    let scores = g.sigmoid(&x);
+    g.output(OUTPUT, &scores, ElementType::F32, &[1, segments]);
+    g.finish()
+}
+
+/// Eq. 2, post-norm.
+fn encoder(g: &mut GraphBuilder, tokens: &Value, encoder: &Encoder<Flex>, (n, width): (usize, usize)) -> Value {
+    let position = g.f32s("position", &[1, n, width], &numbers(encoder.position.val()));
+    let x = g.add(tokens, &position);
+    let per_head = width / encoder.heads;
+    let scale = 1.0 / (per_head as f32).sqrt();
+    let shape = [1, n as i64, encoder.heads as i64, per_head as i64];
+    let mut heads = |layer: &Linear<Flex>, scale: f32, order: &[usize]| {
+        let y = scaled_linear(g, &x, layer, scale);
+        let y = g.reshape(&y, &shape);
+        g.transpose(&y, order)
+    };
+    let query = heads(&encoder.query, scale, &[0, 2, 1, 3]);
+    let key = heads(&encoder.key, 1.0, &[0, 2, 3, 1]);
+    let value = heads(&encoder.value, 1.0, &[0, 2, 1, 3]);
+    let logits = g.matmul(&query, &key);
+    let weights = g.softmax(&logits, 3);
+    let attended = g.matmul(&weights, &value);
+    let attended = g.transpose(&attended, &[0, 2, 1, 3]);
+    let attended = g.reshape(&attended, &[1, n as i64, width as i64]);
+    let attended = linear(g, &attended, &encoder.joined);
+    let x = g.add(&x, &attended);
+    let x = norm(g, &x, &encoder.norm_attention);
+    let hidden = linear(g, &x, &encoder.widen);
+    let hidden = g.gelu_tanh(&hidden);
+    let output = linear(g, &hidden, &encoder.narrow);
+    let sum = g.add(&x, &output);
+    norm(g, &sum, &encoder.norm_mlp)
+}
+
+fn norm(g: &mut GraphBuilder, x: &Value, layer: &LayerNorm<Flex>) -> Value {
+    let gamma = numbers(layer.gamma.val());
+    let beta = layer.beta.as_ref().map_or_else(|| vec![0.0; gamma.len()], |beta| numbers(beta.val()));
+    let scale = g.f32s("gamma", &[gamma.len()], &gamma);
+    let bias = g.f32s("beta", &[beta.len()], &beta);
+    g.layer_norm(x, &scale, &bias, EPSILON)
+}
+
+/// burn's default, which no layer changes.
+const EPSILON: f32 = 1e-5;
+
+fn linear(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>) -> Value {
+    scaled_linear(g, x, layer, 1.0)
+}
+
+/// A layer whose outputs are all multiplied by `scale`.
+fn scaled_linear(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>, scale: f32) -> Value {
+    let times = |mut values: Vec<f32>| {
+        values.iter_mut().for_each(|value| *value *= scale);
+        values
+    };
+    let [rows, columns] = layer.weight.dims();
+    let weight = g.f32s("weight", &[rows, columns], &times(numbers(layer.weight.val())));
+    let bias = layer.bias.as_ref().map(|bias| g.f32s("bias", &[columns], &times(numbers(bias.val()))));
+    g.linear(x, &weight, bias.as_ref())
+}
+
+/// The projection of standardised features: `((x - m) / d) P + b = x (P / d) + (b - (m / d) P)`, in float64.
+fn folded(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>, statistics: &Statistics) -> Value {
+    let [rows, columns] = layer.weight.dims();
+    let mut weight = numbers(layer.weight.val());
+    let bias = layer.bias.as_ref().map_or_else(|| vec![0.0; columns], |bias| numbers(bias.val()));
+    let mut bias: Vec<f64> = bias.into_iter().map(f64::from).collect();
+    for (row, values) in weight.chunks_exact_mut(columns).enumerate() {
+        let (mean, deviation) = (f64::from(statistics.mean[row]), f64::from(statistics.deviation[row]));
+        for (value, bias) in values.iter_mut().zip(&mut bias) {
+            let scaled = f64::from(*value) / deviation;
+            *bias -= mean * scaled;
+            *value = scaled as f32;
+        }
+    }
+    let bias: Vec<f32> = bias.into_iter().map(|value| value as f32).collect();
+    let weight = g.f32s("projection", &[rows, columns], &weight);
+    let bias = g.f32s("projection_bias", &[columns], &bias);
+    g.linear(x, &weight, Some(&bias))
+}
+
+fn standardised(g: &mut GraphBuilder, x: &Value, statistics: &Statistics) -> Value {
+    let width = statistics.mean.len();
+    let inverse: Vec<f32> = statistics.deviation.iter().map(|deviation| 1.0 / deviation).collect();
+    let mean = g.f32s("mean", &[width], &statistics.mean);
+    let inverse = g.f32s("inverse_deviation", &[width], &inverse);
+    let centred = g.sub(x, &mean);
+    g.mul(&centred, &inverse)
+}
+
+fn outputs(layer: &Linear<Flex>) -> usize {
+    layer.weight.dims()[1]
+}
+
+fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f32> {
+    tensor.into_data().into_vec().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use runtime::engine::tract::TractEngine;
+    use runtime::engine::{Engine, Input};
+
+    use super::*;
+    use crate::model::Detector;
+
+    /// The largest difference between burn and tract over a few windows of made-up features.
+    fn difference(width: Option<usize>, features: usize, scales: usize) -> f32 {
+        let config = DeNetConfig { width, scales, ..DeNetConfig::default() };
+        let device = burn::tensor::Device::<Flex>::default();
+        let model = DeNet::<Flex>::new(&config, features, 11, &device);
+        let statistics = Statistics {
+            mean: (0..features).map(|d| (d as f32 * 0.3).sin() * 3.0).collect(),
+            deviation: (0..features).map(|d| 0.5 + (d % 7) as f32).collect(),
+        };
+        let file = of_denet(&model, &config, &statistics).unwrap();
+        if let Some(path) = std::env::var_os("TADPOLE_KEEP_ONNX") {
+            std::fs::write(std::path::Path::new(&path).join(format!("head-{features}-{scales}.onnx")), &file).unwrap();
+        }
+        let mut engine = TractEngine::load(&file, "head").unwrap();
+        assert_eq!(engine.info().input_shape, [1, 64, features]);
+        assert_eq!(engine.info().output_shape, [1, 64]);
+        let mut worst = 0.0_f32;
+        for phase in 0..3 {
+            let raw: Vec<f32> = (0..64 * features)
+                .map(|i| {
+                    let d = i % features;
+                    ((i as f32 * 1.7 + phase as f32).sin() * 1.5) * statistics.deviation[d] + statistics.mean[d]
+                })
+                .collect();
+            let mut scores = vec![0.0; 64];
+            engine.run(Input::F32(&raw), &mut scores).unwrap();
+            let mut window = raw.clone();
+            statistics.apply(&mut window);
+            let expected =
+                numbers(model.scores(Tensor::from_data(TensorData::new(window, [1, 64, features]), &device)));
+            let spread = expected.iter().fold(0.0_f32, |m, s| m.max((s - expected[0]).abs()));
+            assert!(spread > 1e-4, "scores must differ for the comparison to mean anything");
+            for (a, b) in scores.iter().zip(&expected) {
+                worst = worst.max((a - b).abs());
+            }
+        }
+        worst
+    }
+
+    #[test]
+    fn tract_scores_as_burn_does_with_a_projection() {
+        let worst = difference(Some(128), 400, 3);
+        assert!(worst <= 1e-5, "{worst}");
+    }
+
+    #[test]
+    fn tract_scores_as_burn_does_without_one() {
+        let worst = difference(None, 64, 3);
+        assert!(worst <= 1e-5, "{worst}");
+    }
+
+    #[test]
+    fn every_number_of_scales_is_exported() {
+        for scales in [1, 2, 4] {
+            let worst = difference(Some(32), 24, scales);
+            assert!(worst <= 1e-5, "{scales} scales: {worst}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! DE-Net's sizes and loss weights, with the paper's values.
+
+use runtime::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// What is erased between the two passes (the paper's Tab. 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Erasing {
+    /// Nothing: one pass, `L = l1 L_u`.
+    Off,
+    /// Prominent segments of every abnormal video, without assessment.
+    Always,
+    /// Prominent segments of the abnormal videos assessed as incomplete.
+    Dynamic,
+}
+
+/// Sizes and loss weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeNetConfig {
+    /// D; `None` for the features' own width, without projection, as in the paper.
+    pub width: Option<usize>,
+    /// T: segments in a window; a multiple of `2^(scales - 1)`.
+    pub segments: usize,
+    /// S: temporal scales.
+    pub scales: usize,
+    /// Attention heads; a divisor of D.
+    pub heads: usize,
+    /// Width of the encoder's MLP in multiples of D.
+    pub mlp_ratio: usize,
+    /// Dropout in the encoder.
+    pub encoder_dropout: f64,
+    /// Dropout in the classifier.
+    pub classifier_dropout: f64,
+    /// What is erased.
+    pub erasing: Erasing,
+    /// delta, Eq. 10: segments that score above it are erased.
+    pub erase_threshold: f32,
+    /// alpha 1, the weight of `L_score`.
+    pub alpha_score: f64,
+    /// alpha 2, the weight of `L_fea`.
+    pub alpha_feature: f64,
+    /// lambda 1, the weight of `L_u`.
+    pub lambda_unerased: f64,
+    /// lambda 2, the weight of `L_e`.
+    pub lambda_erased: f64,
+}
+
+impl Default for DeNetConfig {
+    /// The paper's values; MLP width, encoder dropout and no projection are ours.
+    fn default() -> Self {
+        Self {
+            width: None,
+            segments: 64,
+            scales: 3,
+            heads: 8,
+            mlp_ratio: 4,
+            encoder_dropout: 0.1,
+            classifier_dropout: 0.6,
+            erasing: Erasing::Dynamic,
+            erase_threshold: 0.8,
+            alpha_score: 1.0,
+            alpha_feature: 1e-4,
+            lambda_unerased: 1.0,
+            lambda_erased: 1.0,
+        }
+    }
+}
+
+impl DeNetConfig {
+    /// Refuse what cannot be built.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |problem: String, remedy: &str| Err(Error::invalid("model settings", problem, remedy));
+        if self.scales == 0 || self.scales > 6 {
+            return refuse(format!("{} scales", self.scales), "use 1 to 6");
+        }
+        if self.segments < 2 || !self.segments.is_multiple_of(1 << (self.scales - 1)) {
+            return refuse(
+                format!("{} segments cannot be halved {} times", self.segments, self.scales - 1),
+                "use a multiple of 2^(scales - 1)",
+            );
+        }
+        if self.heads == 0 || self.width.is_some_and(|width| width == 0 || !width.is_multiple_of(self.heads)) {
+            return refuse(
+                format!("width {:?} is no multiple of {} heads", self.width, self.heads),
+                "choose a width that is",
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! The ranking losses, sec. 3.3. Batches are P abnormal windows followed by P normal ones; pair i is (i, P + i).
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use super::Output;
+use super::config::DeNetConfig;
+
+/// Eq. 11: `L_score = max(0, 1 - max y^a + max y^n)` for each pair; `[2 P, T]` to `[P]`.
+pub fn score_ranking<B: Backend>(scores: Tensor<B, 2>) -> Tensor<B, 1> {
+    hinge(scores.max_dim(1))
+}
+
+/// Eq. 12: `var(x_t) = 1 - cos(x_{t-k}, x_t)` with k = T/2, for t >= k; `[B, T, D]` to `[B, T - k]`.
+pub fn variation<B: Backend>(features: Tensor<B, 3>) -> Tensor<B, 2> {
+    let [b, t, _] = features.dims();
+    let k = t / 2;
+    let earlier = features.clone().narrow(1, 0, t - k);
+    let later = features.narrow(1, k, t - k);
+    // The product of norms is at least 1e-8, so that zero vectors have no infinite gradient.
+    let square = |x: Tensor<B, 3>| (x.clone() * x).sum_dim(2);
+    let norms = (square(earlier.clone()) * square(later.clone())).clamp_min(1e-16).sqrt();
+    let cosine = (earlier * later).sum_dim(2) / norms;
+    (cosine.neg() + 1.0).reshape([b, t - k])
+}
+
+/// Eq. 13: `L_fea = max(0, 1 - max var(x^a) + max var(x^n))` for each pair; `[2 P, T, D]` to `[P]`.
+pub fn feature_ranking<B: Backend>(features: Tensor<B, 3>) -> Tensor<B, 1> {
+    hinge(variation(features).max_dim(1))
+}
+
+/// Eqs. 14 and 15: `a1 L_score + a2 L_fea`, the mean over pairs; `[1]`.
+pub fn ranking<B: Backend>(output: &Output<B>, config: &DeNetConfig) -> Tensor<B, 1> {
+    let score = score_ranking(output.scores.clone()).mean() * config.alpha_score;
+    if config.alpha_feature == 0.0 {
+        return score;
+    }
+    score + feature_ranking(output.features.clone()).mean() * config.alpha_feature
+}
+
+/// `max(0, 1 - a + n)` for each pair of a column `[2 P, 1]`.
+fn hinge<B: Backend>(peaks: Tensor<B, 2>) -> Tensor<B, 1> {
+    let pairs = peaks.dims()[0] / 2;
+    let abnormal = peaks.clone().narrow(0, 0, pairs);
+    let normal = peaks.narrow(0, pairs, pairs);
+    (normal - abnormal + 1.0).clamp_min(0.0).reshape([pairs])
+}

@@ -1,0 +1,229 @@
+//! The training loop.
+
+use std::path::Path;
+use std::time::Instant;
+
+use burn::module::AutodiffModule;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, TensorData};
+use indicatif::{ProgressBar, ProgressStyle};
+use runtime::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::files::{read_parts, write_atomic, write_parts};
+use super::run::{FORMAT, Run, RunFile, from_bytes, to_bytes};
+use super::{Choose, DatasetMark, Device, Settings, TrainingSet};
+use crate::dataset::Dataset;
+use crate::evaluate::metrics::{Curve, Observation};
+use crate::model::{Detector, Noise, with_model};
+
+/// What a training came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The RUN folder, with its `run.json`.
+    pub run: Run,
+}
+
+/// Train on `dataset` into the folder `out`: a new run, or with `resume` the rest of an interrupted one (its settings
+/// are then `run.json`'s; only `settings.steps` may be larger).
+pub fn train(dataset: &Dataset, settings: &Settings, seed: u64, device: Device, out: &Path, resume: bool) -> Result<Outcome> {
+    settings.check()?;
+    device.check()?;
+    let set = TrainingSet::load(dataset, settings, seed)?;
+    let run = if resume {
+        resumed(out, settings, seed, &set)?
+    } else {
+        new_run(dataset, settings, seed, device, out, &set)?
+    };
+    match device {
+        Device::Cpu => on::<burn::backend::Autodiff<burn::backend::Flex>>(run, &set, resume, &burn::tensor::Device::<burn::backend::Flex>::default()),
+        Device::Ndarray => on::<burn::backend::Autodiff<burn::backend::NdArray>>(run, &set, resume, &Default::default()),
+        #[cfg(feature = "cuda")]
+        Device::Cuda => on::<burn::backend::Autodiff<burn::backend::Cuda>>(run, &set, resume, &Default::default()),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda => Err(Error::invalid("--device cuda", "is not built in", "use --device cpu")),
+    }
+}
+
+fn on<B: AutodiffBackend>(run: Run, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome> {
+    let settings = run.file.settings.clone();
+    with_model!(&settings.model, |Model, config| learn::<B, Model<B>>(run, config, set, resume, device))
+}
+
+/// A new RUN folder; an existing one is refused.
+fn new_run(dataset: &Dataset, settings: &Settings, seed: u64, device: Device, out: &Path, set: &TrainingSet) -> Result<Run> {
+    let name = out.display().to_string();
+    if out.join("run.json").exists() {
+        return Err(Error::invalid(name, "holds a run already", "go on with --resume, or name another --out"));
+    }
+    std::fs::create_dir_all(out)
+        .map_err(|error| Error::failed(name, format!("cannot be made: {error}"), "name another --out"))?;
+    let run = Run {
+        path: out.to_path_buf(),
+        file: RunFile {
+            format: FORMAT,
+            trainer: env!("CARGO_PKG_VERSION").into(),
+            burn: "0.21.0".into(),
+            device,
+            seed,
+            settings: settings.clone(),
+            dataset: DatasetMark {
+                path: dataset.root.display().to_string(),
+                sha256: set.sha256.clone(),
+                videos: set.len(),
+                abnormal: set.abnormal(),
+                held_out: set.plan.held_out.len(),
+            },
+            contract: dataset.contract.clone(),
+            step: 0,
+            chosen_step: 0,
+            validation: None,
+            seconds: 0.0,
+            statistics: set.statistics.clone(),
+        },
+    };
+    run.save()?;
+    Ok(run)
+}
+
+/// The run to go on with; refused if its data or settings are others.
+fn resumed(out: &Path, settings: &Settings, seed: u64, set: &TrainingSet) -> Result<Run> {
+    let mut run = Run::open(out)?;
+    let name = out.join("run.json").display().to_string();
+    if run.file.dataset.sha256 != set.sha256 {
+        return Err(Error::invalid(name, "was trained on other data", "name the data set that it began with"));
+    }
+    let same = Settings { steps: settings.steps, ..run.file.settings.clone() } == *settings;
+    if run.file.seed != seed || !same {
+        return Err(Error::invalid(
+            name,
+            "was begun with another seed, model or preset",
+            "resume with those, or begin another run",
+        ));
+    }
+    run.file.settings.steps = settings.steps.max(run.file.step);
+    Ok(run)
+}
+
+/// One line of `log.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct LogLine {
+    step: u64,
+    loss: f32,
+    erased_windows: usize,
+    erased_segments: usize,
+    validation: Option<f64>,
+}
+
+fn learn<B, M>(mut run: Run, config: &M::Config, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome>
+where
+    B: AutodiffBackend,
+    M: Detector<B> + AutodiffModule<B>,
+    M::InnerModule: Detector<B::InnerBackend>,
+{
+    let settings = run.file.settings.clone();
+    let seed = run.file.seed;
+    let mut model = M::new(config, run.features(), seed, device);
+    let decay = (settings.weight_decay > 0.0).then(|| WeightDecayConfig::new(settings.weight_decay));
+    let mut optimizer = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init::<B, M>();
+    let mut log: Vec<LogLine> = Vec::new();
+    let checkpoint = run.path.join("checkpoint.bin");
+    if resume && checkpoint.exists() {
+        let [weights, moments, lines] = read_parts(&checkpoint)?;
+        model = model.load_record(from_bytes(weights, &checkpoint, device)?);
+        optimizer = optimizer.load_record(from_bytes(moments, &checkpoint, device)?);
+        log = serde_json::from_slice(&lines).map_err(|error| {
+            Error::corrupt(checkpoint.display().to_string(), error.to_string(), "train again")
+        })?;
+    }
+    let first = log.len() as u64;
+    let bar = progress_bar(settings.steps, first);
+    let (began, before) = (Instant::now(), run.file.seconds);
+    for step in first..settings.steps {
+        let batch = set.batch(&settings, seed, step)?;
+        let loss = model.loss(config, &batch, &mut Noise::of_step(seed, step), device);
+        let value: f32 = loss.total.clone().into_data().convert::<f32>().as_slice().map_or(f32::NAN, |values: &[f32]| values[0]);
+        if !value.is_finite() {
+            return Err(Error::failed(
+                format!("step {}", step + 1),
+                format!("the loss is {value}"),
+                "lower the learning rate",
+            ));
+        }
+        let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
+        model = optimizer.step(settings.learning_rate, model, gradients);
+        let done = step + 1;
+        let mut line = LogLine {
+            step: done,
+            loss: value,
+            erased_windows: loss.erased_windows,
+            erased_segments: loss.erased_segments,
+            validation: None,
+        };
+        bar.set_message(format!("loss {value:.4}"));
+        bar.inc(1);
+        if done % settings.assess_every == 0 || done == settings.steps {
+            line.validation = assess(&model.valid(), set, settings.model.segments(), device)?;
+            log.push(line.clone());
+            let better = match (line.validation, run.file.validation) {
+                (Some(new), Some(old)) => new > old || run.file.chosen_step == 0,
+                _ => true,
+            };
+            run.file.step = done;
+            run.file.seconds = before + began.elapsed().as_secs_f64();
+            let weights = to_bytes::<B, _>(model.clone().into_record())?;
+            if better || settings.choose == Choose::Last {
+                run.file.chosen_step = done;
+                run.file.validation = line.validation;
+                run.save_model(&weights)?;
+            }
+            let moments = to_bytes::<B, _>(optimizer.to_record())?;
+            save_log(&run, &log)?;
+            let lines = serde_json::to_vec(&log).map_err(|error| Error::failed("log", error.to_string(), "report this"))?;
+            write_parts(&checkpoint, &[&weights, &moments, &lines])?;
+            run.save()?;
+        } else {
+            log.push(line);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(Outcome { run })
+}
+
+fn progress_bar(steps: u64, first: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {per_sec}  {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(steps).with_style(style).with_position(first)
+}
+
+fn save_log(run: &Run, log: &[LogLine]) -> Result<()> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for line in log {
+        csv.serialize(line).map_err(|error| Error::failed("log.csv", error.to_string(), "report this"))?;
+    }
+    let bytes = csv.into_inner().map_err(|error| Error::failed("log.csv", error.to_string(), "report this"))?;
+    write_atomic(&run.path.join("log.csv"), &bytes)
+}
+
+/// Video-level AUC on the held-out training videos: a video's score is the highest of its segments'.
+fn assess<B, M>(model: &M, set: &TrainingSet, segments: usize, device: &B::Device) -> Result<Option<f64>>
+where
+    B: burn::tensor::backend::Backend,
+    M: Detector<B>,
+{
+    let mut observations = Vec::with_capacity(set.plan.held_out.len());
+    for chunk in set.plan.held_out.chunks(64) {
+        let mut windows = Vec::new();
+        for &index in chunk {
+            windows.extend(set.whole(index, segments)?);
+        }
+        let width = windows.len() / (chunk.len() * segments);
+        let data = TensorData::new(windows, [chunk.len(), segments, width]);
+        let scores = model.scores(Tensor::from_data(data, device)).max_dim(1);
+        let scores = scores.into_data().convert::<f32>().into_vec::<f32>().unwrap_or_default();
+        observations.extend(scores.iter().zip(chunk).map(|(&score, &index)| Observation::of(score, set.label(index))));
+    }
+    Ok(Curve::new(observations).auc())
+}

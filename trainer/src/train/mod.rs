@@ -1,0 +1,26 @@
+//! Training: a data set's train list in, a RUN folder out.
+//!
+//! ```text
+//! RUN/run.json         everything that the run was made from and what came of it
+//! RUN/model.bin        the chosen weights
+//! RUN/checkpoint.bin   model and optimiser after the last assessment: `--resume` goes on from here
+//! RUN/log.csv          loss, erased segments and validation, step by step
+//! RUN/results.jsonl    one line per evaluation (written by `evaluate`)
+//! ```
+//!
+//! A step depends on (seed, step, weights) alone, so a resumed run and an unbroken one are equal. The test list is never
+//! opened for reading rows here: checkpoints are chosen on held-out training videos, by their labels.
+
+pub mod command;
+mod device;
+mod files;
+mod learn;
+mod preset;
+mod run;
+mod sample;
+
+pub use device::Device;
+pub use learn::{Outcome, train};
+pub use preset::{Choose, Preset, Settings};
+pub use run::{DatasetMark, Run, RunFile};
+pub use sample::{Plan, TrainingSet};

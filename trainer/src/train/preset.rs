@@ -1,0 +1,119 @@
+//! Presets: every number that shapes a run, typed and kept in `run.json`.
+
+use clap::ValueEnum;
+use runtime::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::model::ModelConfig;
+use crate::model::denet::DeNetConfig;
+
+/// A named set of settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// The paper's: features at full width, learning rate 1e-5, weight decay 1e-3, whole videos.
+    Paper,
+    /// For cameras: width 128, and half of the batches on contiguous windows, as a camera's ring holds them.
+    Edge,
+}
+
+/// Which weights a run ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choose {
+    /// Those of the last step.
+    Last,
+    /// Those of the assessment with the highest validation AUC (the earliest of equals).
+    Best,
+}
+
+/// All settings of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The preset that they come from.
+    pub preset: Preset,
+    /// The model, its sizes and loss weights.
+    pub model: ModelConfig,
+    /// Training steps.
+    pub steps: u64,
+    /// Abnormal videos in a batch, and as many normal ones.
+    pub pairs: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// Adam's weight decay (added to the gradient).
+    pub weight_decay: f32,
+    /// One batch in `n` is made of contiguous windows, the others of whole videos; 0: none.
+    pub window_every: u64,
+    /// Least rows of a contiguous window; the most is the model's window.
+    pub window_rows_min: usize,
+    /// Share of the training videos held out for validation.
+    pub validation_share: f64,
+    /// Steps between assessments (and checkpoints).
+    pub assess_every: u64,
+    /// Which weights the run ends with.
+    pub choose: Choose,
+}
+
+impl Preset {
+    /// The preset's settings for a model's default sizes.
+    pub fn settings(self, model: ModelConfig) -> Settings {
+        match (self, model) {
+            (Self::Paper, model) => Settings {
+                preset: self,
+                model,
+                steps: 5000,
+                pairs: 32,
+                learning_rate: 1e-5,
+                weight_decay: 1e-3,
+                window_every: 0,
+                window_rows_min: 16,
+                validation_share: 0.1,
+                assess_every: 250,
+                choose: Choose::Best,
+            },
+            (Self::Edge, ModelConfig::DeNet(config)) => Settings {
+                preset: self,
+                model: ModelConfig::DeNet(DeNetConfig { width: Some(128), ..config }),
+                steps: 600,
+                pairs: 32,
+                learning_rate: 1e-4,
+                weight_decay: 1e-3,
+                window_every: 2,
+                window_rows_min: 16,
+                validation_share: 0.1,
+                assess_every: 50,
+                choose: Choose::Last,
+            },
+        }
+    }
+}
+
+impl Settings {
+    /// Refuse settings that no run can be made with.
+    pub fn check(&self) -> Result<()> {
+        self.model.check()?;
+        let refuse = |key: &str, problem: &str| Err(Error::invalid(key, problem, "change the setting"));
+        if self.steps == 0 {
+            return refuse("steps", "is 0");
+        }
+        if self.pairs == 0 {
+            return refuse("pairs", "is 0");
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return refuse("learning_rate", "is not above 0");
+        }
+        if !(0.0..=0.5).contains(&self.validation_share) {
+            return refuse("validation_share", "is not between 0 and 0.5");
+        }
+        if self.choose == Choose::Best && self.validation_share == 0.0 {
+            return refuse("choose", "is `best` without held-out videos");
+        }
+        if self.assess_every == 0 {
+            return refuse("assess_every", "is 0");
+        }
+        if self.window_rows_min == 0 || self.window_rows_min > self.model.segments() {
+            return refuse("window_rows_min", "is not between 1 and the model's window");
+        }
+        Ok(())
+    }
+}

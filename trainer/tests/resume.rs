@@ -1,0 +1,42 @@
+//! A resumed run equals an unbroken one, bit for bit.
+
+mod common;
+
+use trainer::train::{Device, train};
+
+#[test]
+fn resumed_equals_unbroken() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = common::separable(&folder.path().join("data"));
+    let log = |name: &str| {
+        let mut lines: Vec<String> = std::fs::read_to_string(folder.path().join(name).join("log.csv"))
+            .unwrap()
+            .lines()
+            .map(ToOwned::to_owned)
+            .collect();
+        // A run that was to end at step 10 assessed itself there: so does every one, 10 being a multiple of 5.
+        lines.remove(0);
+        lines
+    };
+    let run = |name: &str, steps: u64, resume: bool| {
+        train(&dataset, &common::tiny(steps), 4, Device::Cpu, &folder.path().join(name), resume).unwrap().run
+    };
+    let whole = run("whole", 20, false);
+    run("parts", 10, false);
+    let parts = run("parts", 20, true);
+    assert_eq!(log("whole"), log("parts"));
+    assert_eq!(log("whole").len(), 20);
+    assert_eq!(whole.file.validation, parts.file.validation);
+    assert_eq!(
+        std::fs::read(folder.path().join("whole/model.bin")).unwrap().len(),
+        std::fs::read(folder.path().join("parts/model.bin")).unwrap().len()
+    );
+    let scores = |run: &trainer::train::Run| {
+        let windows: Vec<f32> = (0..16 * common::WIDTH).map(|i| (i as f32 * 0.37).sin()).collect();
+        trainer::evaluate::run_scorer(run).unwrap()(&windows, 1).unwrap()
+    };
+    assert_eq!(scores(&whole), scores(&parts));
+
+    let other = train(&dataset, &common::tiny(30), 5, Device::Cpu, &folder.path().join("parts"), true).unwrap_err();
+    assert!(other.to_string().contains("was begun with another seed"), "{other}");
+}

@@ -1,0 +1,28 @@
+//! Fifty steps on data that can be learned are enough to find what is abnormal, and when.
+
+mod common;
+
+use trainer::evaluate::command::judge_run;
+use trainer::train::{Device, train};
+
+#[test]
+fn fifty_steps_learn_a_separable_data_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = common::separable(&folder.path().join("data"));
+    let out = folder.path().join("run");
+    let run = train(&dataset, &common::tiny(50), 1, Device::Cpu, &out, false).unwrap().run;
+    assert_eq!((run.file.step, run.file.dataset.videos), (50, 24));
+    assert!(run.file.validation.unwrap() > 0.9, "{:?}", run.file.validation);
+    for file in ["run.json", "model.bin", "checkpoint.bin", "log.csv"] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    let judged = judge_run(&out, &dataset, true, 25.0).unwrap();
+    let (offline, streaming) = (judged.offline, judged.streaming.unwrap());
+    assert!(offline.frame_auc.unwrap() > 0.85, "{offline:?}");
+    assert!(streaming.frame_auc.unwrap() > 0.8, "{streaming:?}");
+    assert_eq!(judged.json["frames"], 12 * 160);
+    assert_eq!(std::fs::read_to_string(out.join("results.jsonl")).unwrap().lines().count(), 1);
+
+    let again = train(&dataset, &common::tiny(50), 1, Device::Cpu, &out, false).unwrap_err();
+    assert!(again.to_string().contains("holds a run already"), "{again}");
+}
