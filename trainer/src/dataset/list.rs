@@ -41,8 +41,8 @@ impl From<&Entry> for Line {
     }
 }
 
-/// Read a list.
-pub(super) fn read(path: &Path) -> Result<Vec<Entry>> {
+/// Read a list, in its order.
+pub fn read(path: &Path) -> Result<Vec<Entry>> {
     let name = path.display().to_string();
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)

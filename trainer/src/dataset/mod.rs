@@ -9,11 +9,11 @@
 //! Opening reads lists and headers only; [`Video::read`] reads rows and refuses NaN, infinities and truncated files.
 //! Either list may be missing: asking for its videos is the error.
 
-mod list;
+pub mod list;
 mod npy;
 mod reduce;
 mod statistics;
-mod write;
+pub mod write;
 
 use std::path::{Path, PathBuf};
 

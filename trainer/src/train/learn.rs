@@ -12,11 +12,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::files::{read_parts, write_atomic, write_parts};
 use super::run::{FORMAT, Run, RunFile, from_bytes, to_bytes};
 use super::{Choose, DatasetMark, Device, Settings, TrainingSet};
 use crate::dataset::Dataset;
 use crate::evaluate::metrics::{Curve, Observation};
+use crate::files::{read_parts, write_atomic, write_parts};
 use crate::model::{Detector, Noise, with_model};
 
 /// What a training came to.

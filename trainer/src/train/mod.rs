@@ -13,7 +13,6 @@
 
 pub mod command;
 mod device;
-mod files;
 mod learn;
 mod preset;
 mod run;

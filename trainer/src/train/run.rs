@@ -8,9 +8,9 @@ use firmware_config::FeatureContract;
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::files::{read_parts, write_atomic, write_parts};
 use super::{Device, Settings};
 use crate::dataset::Statistics;
+use crate::files::{read_parts, write_atomic, write_parts};
 use crate::model::Detector;
 
 /// The data that a run was trained on.

@@ -1,5 +1,5 @@
-//! Files of a RUN folder, written so that an interruption leaves the old file or the new one, and read so that damage
-//! is an error with a name.
+//! Files written so that an interruption leaves the old file or the new one, and read so that damage is an error with a
+//! name.
 
 use std::fs::{self, File};
 use std::io::Write;
