@@ -82,6 +82,14 @@ mod tests {
     }
 
     #[test]
+    fn sim_gives_frames() {
+        let Opened::Frames(source) = open("sim://?seed=1&seconds=1").unwrap() else {
+            panic!("rows");
+        };
+        assert!(!source.info().live);
+    }
+
+    #[test]
     fn a_scheme_finds_its_source() {
         for uri in [
             "features:///no/such.npy",
