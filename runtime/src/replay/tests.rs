@@ -81,10 +81,10 @@ fn a_report_is_three_files_and_the_same_bytes_each_time() {
     let alarms = std::fs::read_to_string(a.join("alarms.jsonl")).unwrap();
     assert_eq!(serde_json::from_str::<AlarmSpan>(alarms.trim()).unwrap(), example.alarms[0]);
     let mut table = csv::Reader::from_path(a.join("scores.csv")).unwrap();
-    let rows: Vec<ScoreRow> = table.deserialize().map(Result::unwrap).collect();
+    let rows: Vec<ScoreRow> = table.deserialize().map(|row| row.unwrap()).collect();
     assert_eq!(rows, example.scores);
     let picture = image::open(a.join("timeline.png")).unwrap();
-    assert_eq!((picture.width(), picture.height()), (1200, 540));
+    assert_eq!((picture.width(), picture.height()), (1200, 516));
     // For looking at: TADPOLE_TIMELINE=/tmp cargo test.
     if let Ok(copy) = std::env::var("TADPOLE_TIMELINE") {
         std::fs::copy(a.join("timeline.png"), Path::new(&copy).join("timeline.png")).unwrap();

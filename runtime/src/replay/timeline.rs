@@ -1,5 +1,5 @@
 //! One picture of a replay: the score over time with its threshold, the alarms, what really happened, and the moments
-//! with the highest scores. 1200 x 540 pixels; the same report gives the same bytes.
+//! with the highest scores. 1200 x 516 pixels; the same report gives the same bytes.
 
 use super::draw::{Align, Canvas, Font};
 use super::{Report, Thumbnail};
@@ -9,7 +9,7 @@ use crate::Result;
 pub const THUMBNAILS_MAX: usize = 8;
 
 const WIDTH: f32 = 1200.0;
-const HEIGHT: f32 = 540.0;
+const HEIGHT: f32 = 516.0;
 /// The plot's edges.
 const LEFT: f32 = 76.0;
 const RIGHT: f32 = 1176.0;

@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn sim_gives_frames() {
-        let Opened::Frames(source) = open("sim://?seed=1&seconds=1").unwrap() else {
+        let Opened::Frames(source) = open("sim://?seed=1&seconds=2").unwrap() else {
             panic!("rows");
         };
         assert!(!source.info().live);

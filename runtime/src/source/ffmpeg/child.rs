@@ -214,14 +214,18 @@ fn keep_tail(mut from: impl Read, to: &Mutex<Vec<u8>>) {
     }
 }
 
-/// The last line with text, without memory addresses (`[h264 @ 0x55d0]`, different in every run) and passwords.
+/// The last line that says something, without memory addresses (`[h264 @ 0x55d0]`, different in every run) and
+/// passwords.
 pub fn last_line(tail: &[u8], secret: Option<&str>) -> String {
+    const SAYS_NOTHING: &str = "Invalid data found when processing input";
     let text = String::from_utf8_lossy(tail);
-    let line = text
-        .lines()
-        .map(str::trim)
-        .rfind(|l| !l.is_empty())
-        .unwrap_or_default();
+    let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+    let last = lines.next_back().unwrap_or_default();
+    let line = if last.ends_with(SAYS_NOTHING) {
+        lines.next_back().unwrap_or(last)
+    } else {
+        last
+    };
     let mut line = match secret {
         Some(secret) => line.replace(secret, &redact(secret)),
         None => line.to_owned(),
@@ -273,6 +277,8 @@ mod tests {
             last_line(tail.as_bytes(), Some(uri)),
             "rtsp://***@10.0.0.7:554/live: Connection refused"
         );
+        let vague = b"[mov @ 0x5] moov atom not found\na.mp4: Invalid data found when processing input\n";
+        assert_eq!(last_line(vague, None), "[mov] moov atom not found");
         assert_eq!(last_line(b"[h264 @ 0x7f] bad\n", None), "[h264] bad");
         assert_eq!(last_line(b"", None), "");
     }

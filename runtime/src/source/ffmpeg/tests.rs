@@ -218,7 +218,7 @@ fn what_is_not_a_video_is_refused() {
     std::fs::write(
         at("noise.mp4"),
         (0..4000u32)
-            .map(|i| (i * 2_654_435_761 >> 13) as u8)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
             .collect::<Vec<_>>(),
     )
     .unwrap();
@@ -376,14 +376,14 @@ fn a_camera_that_goes_away_is_a_gap_and_comes_back() {
         return;
     }
     let port = free_port();
-    let camera = Camera::start(port, 1.5);
+    let camera = Camera::start(port, 3.0);
     let mut source =
         FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), Options::default()).unwrap();
     assert!(source.info().live);
     let (first, gaps) = until(&mut source, |a| {
         is_gap(a) && matches!(a, Advance::Gap { reason } if !reason.contains("refused"))
     });
-    assert!(first.len() > 10, "{} frames, {gaps:?}", first.len());
+    assert!(first.last().is_some_and(|h| h.number > 5), "{} frames, {gaps:?}", first.len());
     assert_eq!((source.info().width, source.info().height), (160, 120));
     drop(camera);
     let _camera = Camera::start(port, 60.0);
