@@ -1,4 +1,4 @@
-//! Arrays of floats in NumPy's `.npy` form: the header judged before a byte of data is believed, then rows.
+//! Arrays of floats in `NumPy`'s `.npy` form: the header judged before a byte of data is believed, then rows.
 //!
 //! Taken: C order, little-endian f16 or f32, shape `[T, D]` or `[T, crops, D]`, every value finite. Refused, by file
 //! and cause: other types and shapes, no rows, more than [`BYTES_MAX`], a file shorter or longer than its header says.

@@ -9,6 +9,7 @@ use super::sim::SimSource;
 use crate::{Error, Result};
 
 /// What a URI names: frames for the whole path, or rows that enter behind the extractor.
+#[allow(clippy::large_enum_variant)] // There is one of them per camera.
 pub enum Opened {
     /// Frames.
     Frames(Box<dyn Source>),
@@ -32,7 +33,7 @@ pub fn open(uri: &str) -> Result<Opened> {
         "features" => RowSource::open(uri).map(Opened::Rows),
         "" | "file" | "rtsp" | "rtsps" | "tcp" => Ok(Opened::Frames(Box::new(FfmpegSource::open(
             uri,
-            Options::default(),
+            &Options::default(),
         )?))),
         "sim" => Ok(Opened::Frames(Box::new(SimSource::open(uri)?))),
         "v4l" => Err(Error::invalid(

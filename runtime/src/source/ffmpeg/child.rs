@@ -41,7 +41,7 @@ impl Version {
             .split(['.', '-', '+'])
             .map(str::parse::<u32>);
         let known = match (numbers.next(), numbers.next()) {
-            (Some(Ok(major)), minor) => Some((major, minor.and_then(|m| m.ok()).unwrap_or(0))),
+            (Some(Ok(major)), minor) => Some((major, minor.and_then(std::result::Result::ok).unwrap_or(0))),
             _ => None, // a build from git: recent
         };
         Self {

@@ -62,7 +62,7 @@ pub struct FfmpegSource {
 }
 
 enum Kind {
-    Recording(Recording),
+    Recording(Box<Recording>),
     Live(Live),
 }
 
@@ -73,13 +73,13 @@ impl FfmpegSource {
     /// A missing ffmpeg (`Unavailable`); a recording that is missing, a folder, or has no video (`InvalidInput`), or
     /// is empty or damaged so that no frame can be decoded (`Corrupt`). A camera that does not answer is no error: it
     /// is tried again, and [`Source::advance`] tells of the gap.
-    pub fn open(uri: &str, options: Options) -> Result<Self> {
+    pub fn open(uri: &str, options: &Options) -> Result<Self> {
         if ["rtsp://", "rtsps://", "tcp://"]
             .iter()
             .any(|s| uri.starts_with(s))
         {
             let version = probe::version(&options.ffmpeg)?;
-            let live = Live::start(uri, &options, version);
+            let live = Live::start(uri, options, version);
             let (width, height) = live.size();
             let info = SourceInfo {
                 uri: redact(uri),
@@ -111,7 +111,7 @@ impl FfmpegSource {
         };
         Ok(Self {
             info,
-            kind: Kind::Recording(recording),
+            kind: Kind::Recording(Box::new(recording)),
         })
     }
 }

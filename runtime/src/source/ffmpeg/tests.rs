@@ -39,7 +39,7 @@ fn clip(folder: &Path, name: &str, args: &str) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<FfmpegSource> {
-    FfmpegSource::open(path.to_str().unwrap(), Options::default())
+    FfmpegSource::open(path.to_str().unwrap(), &Options::default())
 }
 
 fn open_error(path: &Path) -> Error {
@@ -110,7 +110,7 @@ fn a_recording_gives_every_frame_once_with_its_time() {
             .replace('%', "%25")
             .replace(' ', "%20")
     );
-    let (again_headers, again) = frames(FfmpegSource::open(&uri, Options::default()).unwrap());
+    let (again_headers, again) = frames(FfmpegSource::open(&uri, &Options::default()).unwrap());
     assert_eq!(again_headers, headers);
     assert!(pixels.iter().zip(&again).all(|(a, b)| a.data == b.data));
 }
@@ -276,7 +276,7 @@ fn a_missing_ffmpeg_is_said_plainly() {
         ..Options::default()
     };
     for uri in [path.to_str().unwrap(), "rtsp://127.0.0.1:9/x"] {
-        let e = FfmpegSource::open(uri, options.clone()).err().unwrap();
+        let e = FfmpegSource::open(uri, &options).err().unwrap();
         assert_eq!(e.kind, ErrorKind::Unavailable);
         assert!(e.to_string().contains("apt install ffmpeg"), "{e}");
     }
@@ -378,7 +378,7 @@ fn a_camera_that_goes_away_is_a_gap_and_comes_back() {
     let port = free_port();
     let camera = Camera::start(port, 3.0);
     let mut source =
-        FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), Options::default()).unwrap();
+        FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), &Options::default()).unwrap();
     assert!(source.info().live);
     let (first, gaps) = until(&mut source, |a| {
         is_gap(a) && matches!(a, Advance::Gap { reason } if !reason.contains("refused"))
@@ -409,7 +409,7 @@ fn a_camera_that_falls_silent_is_given_up_in_time() {
         ..Options::default()
     };
     let started = std::time::Instant::now();
-    let mut source = FfmpegSource::open(&uri, options).unwrap();
+    let mut source = FfmpegSource::open(&uri, &options).unwrap();
     assert_eq!((source.info().width, source.info().height), (0, 0));
     let (_, gaps) = until(&mut source, is_gap);
     assert!(
@@ -429,7 +429,7 @@ fn a_slow_reader_of_a_camera_loses_old_frames_and_they_are_counted() {
     let port = free_port();
     let _camera = Camera::start(port, 60.0);
     let mut source =
-        FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), Options::default()).unwrap();
+        FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), &Options::default()).unwrap();
     until(&mut source, |a| !is_gap(a));
     std::thread::sleep(Duration::from_millis(600));
     let before = source.dropped();
