@@ -5,5 +5,6 @@ pub mod evaluate;
 pub mod export;
 mod files;
 pub mod model;
+pub mod extractor;
 pub mod onnx;
 pub mod train;

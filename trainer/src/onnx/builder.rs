@@ -67,6 +67,7 @@ pub struct GraphBuilder {
     outputs: Vec<ValueInfoProto>,
     metadata: BTreeMap<String, String>,
     scalars: BTreeMap<u32, Value>,
+    shared: BTreeMap<String, Value>,
     fault: Option<String>,
 }
 
@@ -84,6 +85,7 @@ impl GraphBuilder {
             outputs: Vec::new(),
             metadata: BTreeMap::new(),
             scalars: BTreeMap::new(),
+            shared: BTreeMap::new(),
             fault: None,
         }
     }
@@ -127,6 +129,16 @@ impl GraphBuilder {
     pub fn f32s(&mut self, hint: &str, shape: &[usize], data: &[f32]) -> Value {
         let raw = data.iter().flat_map(|x| x.to_le_bytes()).collect();
         self.initializer(hint, ElementType::F32, shape, data.len(), raw)
+    }
+
+    /// As [`GraphBuilder::f32s`], but stored once for all calls with the same `name`, which must pass the same data.
+    pub fn shared_f32s(&mut self, name: &str, shape: &[usize], data: &[f32]) -> Value {
+        if let Some(known) = self.shared.get(name) {
+            return known.clone();
+        }
+        let made = self.f32s(name, shape, data);
+        self.shared.insert(name.into(), made.clone());
+        made
     }
 
     /// Signed bytes (quantised weights): `data` in row-major order, of `shape`.
