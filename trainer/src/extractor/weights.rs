@@ -69,9 +69,7 @@ impl Backbone {
     /// With what is missing or of another shape.
     pub fn from_state_dict(state: &BTreeMap<String, Tensor>) -> std::result::Result<Self, String> {
         let folded = layers().into_iter().map(|layer| fold(state, layer));
-        Ok(Self {
-            convolutions: folded.collect::<std::result::Result<_, _>>()?,
-        })
+        Ok(Self { convolutions: folded.collect::<std::result::Result<_, _>>()? })
     }
 
     /// Made-up weights of the right shapes, scaled so that activations neither vanish nor saturate.
@@ -81,18 +79,10 @@ impl Backbone {
             let reach = (6.0 / layer.fan_in() as f32).sqrt();
             let weights = (0..layer.weight_count()).map(|_| rng.random_range(-reach..reach));
             let weights = weights.collect();
-            let bias = (0..layer.output)
-                .map(|_| rng.random_range(-0.1..0.5))
-                .collect();
-            Folded {
-                layer,
-                weights,
-                bias,
-            }
+            let bias = (0..layer.output).map(|_| rng.random_range(-0.1..0.5)).collect();
+            Folded { layer, weights, bias }
         });
-        Self {
-            convolutions: convolutions.collect(),
-        }
+        Self { convolutions: convolutions.collect() }
     }
 }
 
@@ -117,16 +107,11 @@ fn inside_wheel(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, String> {
 
 fn fold(state: &BTreeMap<String, Tensor>, layer: Layer) -> std::result::Result<Folded, String> {
     let fetch = |name: String, shape: &[usize]| {
-        let tensor = state
-            .get(&name)
-            .ok_or_else(|| format!("it has no tensor '{name}'"))?;
+        let tensor = state.get(&name).ok_or_else(|| format!("it has no tensor '{name}'"))?;
         if tensor.shape == shape {
             Ok(&tensor.data)
         } else {
-            Err(format!(
-                "tensor '{name}' has shape {:?} and not {shape:?}",
-                tensor.shape
-            ))
+            Err(format!("tensor '{name}' has shape {:?} and not {shape:?}", tensor.shape))
         }
     };
     let kernel = layer.kernel;
@@ -136,19 +121,12 @@ fn fold(state: &BTreeMap<String, Tensor>, layer: Layer) -> std::result::Result<F
     let (scale, shift) = (norm("weight")?, norm("bias")?);
     let (mean, variance) = (norm("running_mean")?, norm("running_var")?);
     let mut bias = Vec::with_capacity(layer.output);
-    for (o, filter) in weights
-        .chunks_exact_mut(layer.weight_count() / layer.output)
-        .enumerate()
-    {
+    for (o, filter) in weights.chunks_exact_mut(layer.weight_count() / layer.output).enumerate() {
         let factor = scale[o] / (variance[o] + EPSILON).sqrt();
         filter.iter_mut().for_each(|w| *w *= factor);
         bias.push(shift[o] - mean[o] * factor);
     }
-    Ok(Folded {
-        layer,
-        weights,
-        bias,
-    })
+    Ok(Folded { layer, weights, bias })
 }
 
 #[cfg(test)]
@@ -158,24 +136,13 @@ mod tests {
     fn unfolded() -> BTreeMap<String, Tensor> {
         let mut state = BTreeMap::new();
         for layer in layers() {
-            let shape = vec![
-                layer.output,
-                layer.input / layer.groups,
-                layer.kernel,
-                layer.kernel,
-            ];
+            let shape = vec![layer.output, layer.input / layer.groups, layer.kernel, layer.kernel];
             let data = vec![2.0; layer.weight_count()];
             state.insert(format!("{}.weight", layer.name), Tensor { shape, data });
-            for (what, value) in [
-                ("weight", 3.0),
-                ("bias", 0.5),
-                ("running_mean", 1.0),
-                ("running_var", 4.0 - 1e-3),
-            ] {
-                let tensor = Tensor {
-                    shape: vec![layer.output],
-                    data: vec![value; layer.output],
-                };
+            for (what, value) in
+                [("weight", 3.0), ("bias", 0.5), ("running_mean", 1.0), ("running_var", 4.0 - 1e-3)]
+            {
+                let tensor = Tensor { shape: vec![layer.output], data: vec![value; layer.output] };
                 state.insert(format!("{}.{what}", layer.norm), tensor);
             }
         }
@@ -199,18 +166,8 @@ mod tests {
         let problem = Backbone::from_state_dict(&state).unwrap_err();
         assert!(problem.contains("_blocks.3._bn1.bias"), "{problem}");
         let mut state = unfolded();
-        state.insert(
-            "_conv_stem.weight".into(),
-            Tensor {
-                shape: vec![1],
-                data: vec![0.0],
-            },
-        );
-        assert!(
-            Backbone::from_state_dict(&state)
-                .unwrap_err()
-                .contains("[32, 3, 3, 3]")
-        );
+        state.insert("_conv_stem.weight".into(), Tensor { shape: vec![1], data: vec![0.0] });
+        assert!(Backbone::from_state_dict(&state).unwrap_err().contains("[32, 3, 3, 3]"));
     }
 
     #[test]
@@ -218,8 +175,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.whl");
         let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
-        zip.start_file("model/w.pth", zip::write::SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file("model/w.pth", zip::write::SimpleFileOptions::default()).unwrap();
         std::io::Write::write_all(&mut zip, b"not weights").unwrap();
         zip.finish().unwrap();
         let error = Backbone::load(&path).unwrap_err();

@@ -205,10 +205,7 @@ impl GraphBuilder {
         };
         let model = ModelProto {
             ir_version: IR_VERSION,
-            opset_import: vec![OperatorSetIdProto {
-                domain: String::new(),
-                version: OPSET,
-            }],
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
             producer_name: "tadpole-trainer".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             doc_string: self.doc,
@@ -242,9 +239,7 @@ impl GraphBuilder {
         raw: Vec<u8>,
     ) -> Value {
         if shape.iter().product::<usize>() != length {
-            self.fault(format!(
-                "'{hint}' of shape {shape:?} was given {length} elements"
-            ));
+            self.fault(format!("'{hint}' of shape {shape:?} was given {length} elements"));
         }
         let name = format!("w{:04}_{}", self.next(), safe(hint));
         self.initializers.push(TensorProto {
@@ -260,9 +255,7 @@ impl GraphBuilder {
 
 /// Letters, digits and underscores only.
 fn safe(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect()
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 fn value_info(name: &str, kind: ElementType, shape: &[usize]) -> ValueInfoProto {
@@ -273,10 +266,8 @@ fn value_info(name: &str, kind: ElementType, shape: &[usize]) -> ValueInfoProto 
             ..Dimension::default()
         })
         .collect();
-    let tensor = type_proto::Tensor {
-        elem_type: kind.code(),
-        shape: Some(TensorShapeProto { dim }),
-    };
+    let tensor =
+        type_proto::Tensor { elem_type: kind.code(), shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto {
         name: name.into(),
         r#type: Some(TypeProto {
@@ -316,10 +307,7 @@ mod tests {
         let mut names: Vec<_> = graph.node.iter().map(|n| n.name.clone()).collect();
         names.extend(graph.initializer.iter().map(|i| i.name.clone()));
         for (i, a) in names.iter().enumerate() {
-            assert!(
-                a.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
-                "{a}"
-            );
+            assert!(a.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{a}");
             for (j, b) in names.iter().enumerate() {
                 assert!(i == j || !a.starts_with(b.as_str()), "{b} begins {a}");
             }
@@ -341,24 +329,13 @@ mod tests {
         let mut g = small();
         g.f32s("short", &[2, 2], &[1.0]);
         let error = g.finish().unwrap_err().to_string();
-        assert!(
-            error.contains("'short'") && error.contains("[2, 2]"),
-            "{error}"
-        );
+        assert!(error.contains("'short'") && error.contains("[2, 2]"), "{error}");
 
-        let error = GraphBuilder::new("empty", "")
-            .finish()
-            .unwrap_err()
-            .to_string();
+        let error = GraphBuilder::new("empty", "").finish().unwrap_err().to_string();
         assert!(error.contains("no output"), "{error}");
 
         let mut g = small();
         g.input("x", ElementType::F32, &[1]);
-        assert!(
-            g.finish()
-                .unwrap_err()
-                .to_string()
-                .contains("declared twice")
-        );
+        assert!(g.finish().unwrap_err().to_string().contains("declared twice"));
     }
 }

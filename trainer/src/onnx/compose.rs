@@ -17,10 +17,8 @@ impl GraphBuilder {
     pub fn gelu_tanh(&mut self, x: &Value) -> Value {
         let square = self.mul(x, x);
         let cube = self.mul(&square, x);
-        let (small, root) = (
-            self.scalar(0.044_715),
-            self.scalar((2.0 / std::f32::consts::PI).sqrt()),
-        );
+        let (small, root) =
+            (self.scalar(0.044_715), self.scalar((2.0 / std::f32::consts::PI).sqrt()));
         let (one, half) = (self.scalar(1.0), self.scalar(0.5));
         let small_cube = self.mul(&cube, &small);
         let inner = self.add(x, &small_cube);
@@ -43,9 +41,6 @@ impl GraphBuilder {
             return x.clone();
         }
         let beside = self.concat(&vec![x; times], 2);
-        self.reshape(
-            &beside,
-            &[batch as i64, (rows * times) as i64, width as i64],
-        )
+        self.reshape(&beside, &[batch as i64, (rows * times) as i64, width as i64])
     }
 }

@@ -42,11 +42,7 @@ impl GraphBuilder {
 
     /// `a [M, K] * b + c`: `b` is `[K, N]`, or `[N, K]` with `transpose_b`; `c [N]` -> `[M, N]`. Rank 2 only.
     pub fn gemm(&mut self, a: &Value, b: &Value, c: &Value, transpose_b: bool) -> Value {
-        self.node(
-            "Gemm",
-            &[a, b, c],
-            vec![int("transB", i64::from(transpose_b))],
-        )
+        self.node("Gemm", &[a, b, c], vec![int("transB", i64::from(transpose_b))])
     }
 
     /// Integer matrix product without zero points: `a [..., M, K]` i8, `b [K, N]` i8 -> `[..., M, N]` i32.
@@ -167,20 +163,12 @@ impl GraphBuilder {
 
     /// The mean over `axes`, which become 1 (`keep`) or go.
     pub fn reduce_mean(&mut self, x: &Value, axes: &[i64], keep: bool) -> Value {
-        self.node(
-            "ReduceMean",
-            &[x],
-            vec![ints("axes", axes), int("keepdims", i64::from(keep))],
-        )
+        self.node("ReduceMean", &[x], vec![ints("axes", axes), int("keepdims", i64::from(keep))])
     }
 
     /// The maximum over `axes`, which become 1 (`keep`) or go.
     pub fn reduce_max(&mut self, x: &Value, axes: &[i64], keep: bool) -> Value {
-        self.node(
-            "ReduceMax",
-            &[x],
-            vec![ints("axes", axes), int("keepdims", i64::from(keep))],
-        )
+        self.node("ReduceMax", &[x], vec![ints("axes", axes), int("keepdims", i64::from(keep))])
     }
 
     /// `e^x / sum e^x` along `axis`.

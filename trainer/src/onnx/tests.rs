@@ -26,12 +26,7 @@ fn run(
     let input = Tensor::from_shape(shape, data).unwrap();
     let result = model.run(tvec!(input.into_tvalue())).unwrap();
     assert_eq!(result[0].shape(), out);
-    result[0]
-        .try_as_plain_ram()
-        .unwrap()
-        .as_slice::<f32>()
-        .unwrap()
-        .to_vec()
+    result[0].try_as_plain_ram().unwrap().as_slice::<f32>().unwrap().to_vec()
 }
 
 fn close(a: &[f32], b: &[f32], tolerance: f32) {
@@ -61,31 +56,11 @@ fn arithmetic_broadcasts() {
 #[test]
 fn pointwise_functions() {
     let x = [-3.0, -0.5, 0.5, 7.0];
-    close(
-        &run(&[4], &x, &[4], |g, x| g.relu(x)),
-        &[0.0, 0.0, 0.5, 7.0],
-        0.0,
-    );
-    close(
-        &run(&[4], &x, &[4], |g, x| g.clip(x, 0.0, 6.0)),
-        &[0.0, 0.0, 0.5, 6.0],
-        0.0,
-    );
-    close(
-        &run(&[4], &x, &[4], |g, x| g.abs(x)),
-        &[3.0, 0.5, 0.5, 7.0],
-        0.0,
-    );
-    close(
-        &run(&[4], &x, &[4], |g, x| g.round(x)),
-        &[-3.0, 0.0, 0.0, 7.0],
-        0.0,
-    );
-    close(
-        &run(&[4], &x, &[4], |g, x| g.tanh(x)),
-        &x.map(f32::tanh),
-        1e-5,
-    );
+    close(&run(&[4], &x, &[4], |g, x| g.relu(x)), &[0.0, 0.0, 0.5, 7.0], 0.0);
+    close(&run(&[4], &x, &[4], |g, x| g.clip(x, 0.0, 6.0)), &[0.0, 0.0, 0.5, 6.0], 0.0);
+    close(&run(&[4], &x, &[4], |g, x| g.abs(x)), &[3.0, 0.5, 0.5, 7.0], 0.0);
+    close(&run(&[4], &x, &[4], |g, x| g.round(x)), &[-3.0, 0.0, 0.0, 7.0], 0.0);
+    close(&run(&[4], &x, &[4], |g, x| g.tanh(x)), &x.map(f32::tanh), 1e-5);
     let sigmoid = x.map(|x| 1.0 / (1.0 + (-x).exp()));
     close(&run(&[4], &x, &[4], |g, x| g.sigmoid(x)), &sigmoid, 1e-5);
     let gelu = x.map(|x| 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh()));
@@ -102,22 +77,10 @@ fn shapes_move_elements() {
     let x = ramp(6);
     let t = run(&[2, 3], &x, &[3, 2], |g, x| g.transpose(x, &[1, 0]));
     close(&t, &[x[0], x[3], x[1], x[4], x[2], x[5]], 0.0);
-    close(
-        &run(&[2, 3], &x, &[2, 2], |g, x| g.slice(x, 1, 1, 3)),
-        &[x[1], x[2], x[4], x[5]],
-        0.0,
-    );
-    close(
-        &run(&[2, 3], &x, &[1, 3], |g, x| g.slice(x, 0, -1, 2)),
-        &x[3..],
-        0.0,
-    );
+    close(&run(&[2, 3], &x, &[2, 2], |g, x| g.slice(x, 1, 1, 3)), &[x[1], x[2], x[4], x[5]], 0.0);
+    close(&run(&[2, 3], &x, &[1, 3], |g, x| g.slice(x, 0, -1, 2)), &x[3..], 0.0);
     close(&run(&[2, 3], &x, &[6], |g, x| g.reshape(x, &[-1])), &x, 0.0);
-    close(
-        &run(&[2, 3], &x, &[2, 1, 3], |g, x| g.unsqueeze(x, &[1])),
-        &x,
-        0.0,
-    );
+    close(&run(&[2, 3], &x, &[2, 1, 3], |g, x| g.unsqueeze(x, &[1])), &x, 0.0);
     let joined = run(&[1, 2], &[1.0, 2.0], &[1, 4], |g, x| g.concat(&[x, x], 1));
     close(&joined, &[1.0, 2.0, 1.0, 2.0], 0.0);
     let squeezed = run(&[1, 2], &[1.0, 2.0], &[2], |g, x| g.squeeze(x, &[0]));
@@ -138,16 +101,8 @@ fn rows_repeat_in_place_and_multiply() {
 #[test]
 fn reductions_and_normalisations() {
     let x = [1.0, 2.0, 3.0, 6.0];
-    close(
-        &run(&[2, 2], &x, &[2, 1], |g, x| g.reduce_mean(x, &[1], true)),
-        &[1.5, 4.5],
-        1e-6,
-    );
-    close(
-        &run(&[2, 2], &x, &[2], |g, x| g.reduce_max(x, &[0], false)),
-        &[3.0, 6.0],
-        0.0,
-    );
+    close(&run(&[2, 2], &x, &[2, 1], |g, x| g.reduce_mean(x, &[1], true)), &[1.5, 4.5], 1e-6);
+    close(&run(&[2, 2], &x, &[2], |g, x| g.reduce_max(x, &[0], false)), &[3.0, 6.0], 0.0);
     let e = 1.0 / (1.0 + 1f32.exp());
     let soft = run(&[2, 2], &x, &[2, 2], |g, x| g.softmax(x, -1));
     close(&soft[..2], &[e, 1.0 - e], 1e-5);
@@ -172,16 +127,8 @@ fn matrix_products() {
             g.gemm(x, &w, &c, transpose)
         })
     };
-    close(
-        &gemm(false, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
-        &[9.0, 12.0, 115.0],
-        1e-5,
-    );
-    close(
-        &gemm(true, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]),
-        &[9.0, 12.0, 115.0],
-        1e-5,
-    );
+    close(&gemm(false, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), &[9.0, 12.0, 115.0], 1e-5);
+    close(&gemm(true, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]), &[9.0, 12.0, 115.0], 1e-5);
 }
 
 #[test]
@@ -204,32 +151,14 @@ fn convolutions_in_one_and_two_axes() {
     let y = run(&[1, 1, 4], &[1.0, 2.0, 3.0, 4.0], &[1, 1, 2], |g, x| {
         let w = g.f32s("w", &[1, 1, 2], &[1.0, 10.0]);
         let b = g.f32s("b", &[1], &[0.5]);
-        g.conv(
-            x,
-            &w,
-            Some(&b),
-            &Conv {
-                strides: &[2],
-                pads: &[0, 0],
-                groups: 1,
-            },
-        )
+        g.conv(x, &w, Some(&b), &Conv { strides: &[2], pads: &[0, 0], groups: 1 })
     });
     close(&y, &[21.5, 43.5], 1e-6);
     // Depthwise 3 x 3, stride 2, padded after only: the top left 3 x 3 of a 4 x 4.
     let x = ramp(32);
     let y = run(&[1, 2, 4, 4], &x, &[1, 2, 2, 2], |g, x| {
         let w = g.f32s("w", &[2, 1, 3, 3], &[1.0; 18]);
-        g.conv(
-            x,
-            &w,
-            None,
-            &Conv {
-                strides: &[2, 2],
-                pads: &[0, 0, 1, 1],
-                groups: 2,
-            },
-        )
+        g.conv(x, &w, None, &Conv { strides: &[2, 2], pads: &[0, 0, 1, 1], groups: 2 })
     });
     let corner: f32 = [0, 1, 2, 4, 5, 6, 8, 9, 10].iter().map(|&i| x[i]).sum();
     let last: f32 = [26, 27, 30, 31].iter().map(|&i| x[i]).sum();

@@ -1,0 +1,237 @@
+//! A folder of training videos in, pooled maps of randomly chosen clips out, through the runtime's own sources and clips.
+//!
+//! Refused: a folder without `train.csv`, a listed video that is not there, videos that cannot be decoded.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use firmware_config::ClipContract;
+use half::f16;
+use indicatif::ProgressBar;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use runtime::clip::{Clip, ClipReader, Next};
+use runtime::engine::tract::TractEngine;
+use runtime::engine::{Engine, Input};
+use runtime::source::SourceInfo;
+use runtime::source::open::{Opened, open};
+use runtime::{Error, Result};
+
+use super::fit::CLIP_CELLS;
+
+/// Which clips to take, and with how many threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// Clips in all, spread evenly over the videos.
+    pub clips: usize,
+    /// Seed of the choice.
+    pub seed: u64,
+    /// Threads, each with an engine of its own. The result does not depend on it.
+    pub threads: usize,
+}
+
+/// The training videos of `folder`: those that `train.csv` lists, as `train/VIDEO.*`.
+///
+/// # Errors
+/// When the list cannot be read, is empty, or names a video that is not there.
+pub fn training_videos(folder: &Path) -> Result<Vec<PathBuf>> {
+    let list = folder.join("train.csv");
+    let subject = list.display().to_string();
+    let remedy = "write train.csv with the columns video,label,frames,events, or run `tadpole-trainer simulate`";
+    let bad = |problem: String| Error::invalid(&subject, problem, remedy);
+    let mut reader = csv::Reader::from_path(&list).map_err(|e| bad(e.to_string()))?;
+    let headers = reader.headers().map_err(|e| bad(e.to_string()))?;
+    let column = headers
+        .iter()
+        .position(|h| h.trim() == "video")
+        .ok_or_else(|| bad("has no column `video`".into()))?;
+    let mut videos = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| bad(e.to_string()))?;
+        let name = record.get(column).unwrap_or_default().trim();
+        let found = recording(&folder.join("train"), name);
+        videos.push(found.ok_or_else(|| {
+            bad(format!("lists `{name}`, but there is no recording train/{name}.*"))
+        })?);
+    }
+    if videos.is_empty() {
+        return Err(bad("lists no video".into()));
+    }
+    Ok(videos)
+}
+
+/// `folder/NAME.EXTENSION`, whatever its extension; feature rows are not recordings.
+fn recording(folder: &Path, name: &str) -> Option<PathBuf> {
+    const EXTENSIONS: [&str; 7] = ["sim", "mp4", "avi", "mkv", "mov", "webm", "ts"];
+    if name.is_empty() {
+        return None;
+    }
+    EXTENSIONS.iter().map(|e| folder.join(format!("{name}.{e}"))).find(|p| p.is_file())
+}
+
+/// Runs `graph` (of [`super::graph::pooled_maps`]) over the chosen clips: `[clips, 4, 1280, 9]`, video by video. Fewer clips than
+/// asked for come out when the videos are short.
+///
+/// # Errors
+/// Of the first video that fails.
+pub fn collect(
+    videos: &[PathBuf],
+    graph: &[u8],
+    contract: &ClipContract,
+    sampling: Sampling,
+    bar: &ProgressBar,
+) -> Result<Vec<f16>> {
+    let chosen = shuffled(videos, sampling);
+    let quota = sampling.clips.div_ceil(chosen.len().max(1));
+    let next = AtomicUsize::new(0);
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    let slots: Vec<Mutex<Vec<f16>>> = chosen.iter().map(|_| Mutex::new(Vec::new())).collect();
+    let work = || -> Result<()> {
+        let mut engine = TractEngine::load(graph, "extractor")?;
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(video) = chosen.get(index) else { return Ok(()) };
+            let seed = sampling.seed ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let cells = clips_of(video, &mut engine, contract, quota, seed, bar)?;
+            if let Ok(mut slot) = slots[index].lock() {
+                *slot = cells;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..sampling.threads.max(1) {
+            scope.spawn(|| {
+                if let Err(error) = work() {
+                    next.store(chosen.len(), Ordering::Relaxed);
+                    if let Ok(mut failure) = failure.lock() {
+                        failure.get_or_insert(error);
+                    }
+                }
+            });
+        }
+    });
+    if let Some(error) = failure.into_inner().ok().flatten() {
+        return Err(error);
+    }
+    Ok(slots.into_iter().flat_map(|slot| slot.into_inner().unwrap_or_default()).collect())
+}
+
+/// The videos in random order; no more of them than clips are wanted.
+fn shuffled(videos: &[PathBuf], sampling: Sampling) -> Vec<PathBuf> {
+    let mut chosen = videos.to_vec();
+    let mut rng = Pcg64Mcg::seed_from_u64(sampling.seed);
+    for i in (1..chosen.len()).rev() {
+        chosen.swap(i, rng.random_range(0..=i));
+    }
+    chosen.truncate(sampling.clips.max(1));
+    chosen
+}
+
+fn clips_of(
+    video: &Path,
+    engine: &mut TractEngine,
+    contract: &ClipContract,
+    quota: usize,
+    seed: u64,
+    bar: &ProgressBar,
+) -> Result<Vec<f16>> {
+    let uri = video.display().to_string();
+    let Opened::Frames(mut source) = open(&uri)? else {
+        return Err(Error::invalid(uri, "holds no frames", "name a recording"));
+    };
+    let mut choice = Choice::new(clip_count(source.info(), contract), quota, seed);
+    let mut reader = ClipReader::new(contract.clone());
+    let (mut clip, mut cells) = (Clip::default(), vec![0.0; CLIP_CELLS]);
+    let mut all = Vec::with_capacity(quota * CLIP_CELLS);
+    while choice.wants_more() {
+        match reader.next_clip(source.as_mut(), &mut clip)? {
+            Next::Clip if choice.take() => {
+                engine.run(Input::U8(&clip.pixels), &mut cells)?;
+                all.extend(cells.iter().map(|&x| f16::from_f32(x)));
+                bar.inc(1);
+            }
+            Next::Clip => {}
+            Next::Gap { reason } => log::warn!("{uri}: {reason}"),
+            Next::End => break,
+        }
+    }
+    Ok(all)
+}
+
+/// Whole clips in a recording, when its source knows its length.
+fn clip_count(info: &SourceInfo, contract: &ClipContract) -> Option<usize> {
+    let seconds = info.frames? as f64 / info.rate_hz?;
+    Some((seconds / contract.segment_seconds()).floor() as usize)
+}
+
+/// Picks `quota` of `total` clips at random, in one pass over them (selection sampling).
+struct Choice {
+    rng: Pcg64Mcg,
+    total: Option<usize>,
+    seen: usize,
+    wanted: usize,
+}
+
+impl Choice {
+    fn new(total: Option<usize>, quota: usize, seed: u64) -> Self {
+        Self { rng: Pcg64Mcg::seed_from_u64(seed), total, seen: 0, wanted: quota }
+    }
+
+    fn wants_more(&self) -> bool {
+        self.wanted > 0
+    }
+
+    /// Whether to take the clip at hand. Of a recording of unknown length every other clip is taken, from the start.
+    fn take(&mut self) -> bool {
+        let taken = match self.total {
+            Some(total) => {
+                let left = total.saturating_sub(self.seen).max(1);
+                self.rng.random_range(0..left) < self.wanted
+            }
+            None => self.seen.is_multiple_of(2),
+        };
+        self.seen += 1;
+        let taken = taken && self.wanted > 0;
+        self.wanted -= usize::from(taken);
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picks(total: Option<usize>, clips: usize, quota: usize, seed: u64) -> Vec<usize> {
+        let mut choice = Choice::new(total, quota, seed);
+        (0..clips).filter(|_| choice.take()).collect()
+    }
+
+    #[test]
+    fn exactly_the_quota_is_taken_all_over_the_recording() {
+        let mut often = [0; 20];
+        for seed in 0..2000 {
+            let taken = picks(Some(20), 20, 5, seed);
+            assert_eq!(taken.len(), 5);
+            taken.iter().for_each(|&i| often[i] += 1);
+        }
+        assert!(often.iter().all(|&n| (400..600).contains(&n)), "{often:?}");
+        assert_eq!(picks(Some(3), 3, 5, 0), [0, 1, 2]);
+        assert_eq!(picks(None, 9, 3, 0), [0, 2, 4]);
+        // A recording that turns out longer than announced does not panic.
+        assert!(picks(Some(2), 9, 4, 0).len() <= 4);
+    }
+
+    #[test]
+    fn the_list_must_be_there_and_true() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = training_videos(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("train.csv"), "{error}");
+        std::fs::create_dir(folder.path().join("train")).unwrap();
+        std::fs::write(folder.path().join("train.csv"), "video,label,frames,events\na,0,10,\n").unwrap();
+        let error = training_videos(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("lists `a`"), "{error}");
+        std::fs::write(folder.path().join("train/a.sim"), "sim://").unwrap();
+        assert_eq!(training_videos(folder.path()).unwrap().len(), 1);
+    }
+}
