@@ -40,7 +40,7 @@ impl Scatter {
         let origin = self.origin.get_or_insert_with(|| samples.column_mean());
         let mut shifted = samples.clone();
         shifted.column_iter_mut().for_each(|mut column| column -= &*origin);
-        self.sum += shifted.column_sum().cast::<f64>();
+        self.sum += shifted.column_sum().map(f64::from);
         self.count += samples.ncols() as f64;
         let product: DMatrix<f32> = &shifted * shifted.transpose();
         self.products.zip_apply(&product, |total, p| *total += f64::from(p));
@@ -48,7 +48,7 @@ impl Scatter {
 
     /// The mean, `[width]`.
     pub fn mean(&self) -> DVector<f64> {
-        let origin = self.origin.as_ref().map_or_else(|| DVector::zeros(self.width), |o| o.cast());
+        let origin = self.origin.as_ref().map_or_else(|| DVector::zeros(self.width), |o| o.map(f64::from));
         origin + &self.sum / self.count.max(1.0)
     }
 
