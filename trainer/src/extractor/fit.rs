@@ -74,8 +74,7 @@ pub fn fit(cells: &[f16], options: Options) -> Result<Projection> {
     let mut bias = vec![0.0; width];
     for j in 0..RAW_WIDTH {
         for i in 0..width {
-            let weight =
-                components[(j, i)] / (deviation[j] * spread[i].powf(whitening) * common);
+            let weight = components[(j, i)] / (deviation[j] * spread[i].powf(whitening) * common);
             projection.weights.push(weight as f32);
             bias[i] -= mean[j] * weight;
         }
@@ -115,9 +114,9 @@ fn channels(cells: &[f16], first: usize, seed: u64) -> DMatrix<f64> {
     for block in cells.chunks(BLOCK * CLIP_CELLS) {
         let pixels = block.len() / CLIP_CELLS * 2 * CELLS;
         let mut samples = DMatrix::zeros(CHANNELS, pixels);
-        let images = block
-            .chunks_exact(CLIP_CELLS)
-            .flat_map(|clip| clip[first * IMAGE_CELLS..][..2 * IMAGE_CELLS].chunks_exact(IMAGE_CELLS));
+        let images = block.chunks_exact(CLIP_CELLS).flat_map(|clip| {
+            clip[first * IMAGE_CELLS..][..2 * IMAGE_CELLS].chunks_exact(IMAGE_CELLS)
+        });
         for (image, map) in images.enumerate() {
             for (channel, row) in map.chunks_exact(CELLS).enumerate() {
                 for (cell, x) in row.iter().enumerate() {
@@ -151,9 +150,8 @@ mod tests {
     /// Clips of a few hidden causes, as maps.
     fn clips(count: usize) -> Vec<f16> {
         let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(3);
-        let causes: Vec<Vec<f32>> = (0..6)
-            .map(|_| (0..CLIP_CELLS).map(|_| rng.random_range(0.0..1.0)).collect())
-            .collect();
+        let causes: Vec<Vec<f32>> =
+            (0..6).map(|_| (0..CLIP_CELLS).map(|_| rng.random_range(0.0..1.0)).collect()).collect();
         let mut cells = Vec::with_capacity(count * CLIP_CELLS);
         for _ in 0..count {
             let shares: Vec<f32> = causes.iter().map(|_| rng.random_range(0.0..1.0)).collect();
@@ -191,7 +189,8 @@ mod tests {
         }
         let partly = fit(&cells, Options { width: 4, whitening: 0.5, seed: 0 }).unwrap();
         let f = features(&cells, &partly);
-        let variance: Vec<f64> = (0..4).map(|i| f.row(i).norm_squared() / f.ncols() as f64).collect();
+        let variance: Vec<f64> =
+            (0..4).map(|i| f.row(i).norm_squared() / f.ncols() as f64).collect();
         assert!((variance.iter().sum::<f64>() - 4.0).abs() < 4e-2, "{variance:?}");
         assert!(variance[0] > variance[3] * 1.05, "{variance:?}");
     }

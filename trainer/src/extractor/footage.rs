@@ -14,11 +14,11 @@ use rand_pcg::Pcg64Mcg;
 use runtime::clip::{Clip, ClipReader, Next};
 use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine, Input};
-use runtime::source::SourceInfo;
 use runtime::source::open::{Opened, open};
 use runtime::{Error, Result};
 
 use super::fit::CLIP_CELLS;
+use super::selection::{Choice, Selected, clip_count};
 
 /// Which clips to take, and with how many threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,21 +137,25 @@ fn clips_of(
     bar: &ProgressBar,
 ) -> Result<Vec<f16>> {
     let uri = video.display().to_string();
-    let Opened::Frames(mut source) = open(&uri)? else {
+    let Opened::Frames(source) = open(&uri)? else {
         return Err(Error::invalid(uri, "holds no frames", "name a recording"));
     };
-    let mut choice = Choice::new(clip_count(source.info(), contract), quota, seed);
+    let choice = Choice::new(clip_count(source.info(), contract), quota, seed);
+    let mut source = Selected::new(source, choice.clone(), contract);
     let mut reader = ClipReader::new(contract.clone());
     let (mut clip, mut cells) = (Clip::default(), vec![0.0; CLIP_CELLS]);
     let mut all = Vec::with_capacity(quota * CLIP_CELLS);
-    while choice.wants_more() {
-        match reader.next_clip(source.as_mut(), &mut clip)? {
-            Next::Clip if choice.take() => {
-                engine.run(Input::U8(&clip.pixels), &mut cells)?;
-                all.extend(cells.iter().map(|&x| f16::from_f32(x)));
-                bar.inc(1);
+    let mut ordinal = 0;
+    while ordinal < choice.end() {
+        match reader.next_clip(&mut source, &mut clip)? {
+            Next::Clip => {
+                if choice.wants(ordinal) {
+                    engine.run(Input::U8(&clip.pixels), &mut cells)?;
+                    all.extend(cells.iter().map(|&x| f16::from_f32(x)));
+                    bar.inc(1);
+                }
+                ordinal += 1;
             }
-            Next::Clip => {}
             Next::Gap { reason } => log::warn!("{uri}: {reason}"),
             Next::End => break,
         }
@@ -159,68 +163,9 @@ fn clips_of(
     Ok(all)
 }
 
-/// Whole clips in a recording, when its source knows its length.
-fn clip_count(info: &SourceInfo, contract: &ClipContract) -> Option<usize> {
-    let seconds = info.frames? as f64 / info.rate_hz?;
-    Some((seconds / contract.segment_seconds()).floor() as usize)
-}
-
-/// Picks `quota` of `total` clips at random, in one pass over them (selection sampling).
-struct Choice {
-    rng: Pcg64Mcg,
-    total: Option<usize>,
-    seen: usize,
-    wanted: usize,
-}
-
-impl Choice {
-    fn new(total: Option<usize>, quota: usize, seed: u64) -> Self {
-        Self { rng: Pcg64Mcg::seed_from_u64(seed), total, seen: 0, wanted: quota }
-    }
-
-    fn wants_more(&self) -> bool {
-        self.wanted > 0
-    }
-
-    /// Whether to take the clip at hand. Of a recording of unknown length every other clip is taken, from the start.
-    fn take(&mut self) -> bool {
-        let taken = match self.total {
-            Some(total) => {
-                let left = total.saturating_sub(self.seen).max(1);
-                self.rng.random_range(0..left) < self.wanted
-            }
-            None => self.seen.is_multiple_of(2),
-        };
-        self.seen += 1;
-        let taken = taken && self.wanted > 0;
-        self.wanted -= usize::from(taken);
-        taken
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn picks(total: Option<usize>, clips: usize, quota: usize, seed: u64) -> Vec<usize> {
-        let mut choice = Choice::new(total, quota, seed);
-        (0..clips).filter(|_| choice.take()).collect()
-    }
-
-    #[test]
-    fn exactly_the_quota_is_taken_all_over_the_recording() {
-        let mut often = [0; 20];
-        for seed in 0..2000 {
-            let taken = picks(Some(20), 20, 5, seed);
-            assert_eq!(taken.len(), 5);
-            taken.iter().for_each(|&i| often[i] += 1);
-        }
-        assert!(often.iter().all(|&n| (400..600).contains(&n)), "{often:?}");
-        assert_eq!(picks(Some(3), 3, 5, 0), [0, 1, 2]);
-        assert_eq!(picks(None, 9, 3, 0), [0, 2, 4]);
-        // A recording that turns out longer than announced does not panic.
-        assert!(picks(Some(2), 9, 4, 0).len() <= 4);
-    }
 
     #[test]
     fn the_list_must_be_there_and_true() {
@@ -228,7 +173,8 @@ mod tests {
         let error = training_videos(folder.path()).unwrap_err();
         assert!(error.to_string().contains("train.csv"), "{error}");
         std::fs::create_dir(folder.path().join("train")).unwrap();
-        std::fs::write(folder.path().join("train.csv"), "video,label,frames,events\na,0,10,\n").unwrap();
+        std::fs::write(folder.path().join("train.csv"), "video,label,frames,events\na,0,10,\n")
+            .unwrap();
         let error = training_videos(folder.path()).unwrap_err();
         assert!(error.to_string().contains("lists `a`"), "{error}");
         std::fs::write(folder.path().join("train/a.sim"), "sim://").unwrap();

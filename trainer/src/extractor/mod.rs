@@ -11,6 +11,7 @@
 //! | [`graph`] | the graph: frames to row |
 //! | [`fit`] | pooled maps of many clips to the projection |
 //! | [`footage`] | videos to pooled maps |
+//! | [`selection`] | which clips of a video, and their pixels alone |
 //! | [`principal`] | principal components |
 //! | [`contract`] | the contract beside the ONNX file |
 //! | [`command`] | `tadpole-trainer extractor` |
@@ -23,6 +24,7 @@ pub mod footage;
 pub mod graph;
 pub mod pickle;
 pub mod principal;
+pub mod selection;
 pub mod weights;
 
 pub use command::{ExtractorArgs, run};
