@@ -1,3 +1,52 @@
-//! To come.
+//! `tadpole`: the firmware's command line.
 
-fn main() {}
+#![allow(clippy::print_stdout)]
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Watch a road and close a relay moments after an incident begins.
+///
+/// Try `tadpole demo` first: a simulated road, the shipped model, no camera and no relay needed.
+#[derive(Parser)]
+#[command(name = "tadpole", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(commands::demo::DemoArgs),
+    Run(commands::run::RunArgs),
+    Replay(commands::replay::ReplayArgs),
+    Check(commands::check::CheckArgs),
+    /// Look at models.
+    #[command(subcommand)]
+    Model(commands::model::ModelCommand),
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,runtime=info"))
+        .format_timestamp(None)
+        .format_target(false)
+        .init();
+    let done = match Cli::parse().command {
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Run(args) => commands::run::run(&args).map(|()| true),
+        Command::Replay(args) => commands::replay::run(&args).map(|()| true),
+        Command::Check(args) => commands::check::run(&args).map(|()| true),
+        Command::Model(command) => commands::model::run(&command).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("tadpole: {error}");
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}

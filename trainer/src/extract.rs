@@ -138,11 +138,16 @@ fn work(threads: usize, jobs: &[Job], graph: &[u8], contract: &FeatureContract, 
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let mut extractor = match load(graph, contract) {
+                    Ok(extractor) => extractor,
+                    Err(error) => return fail(error),
+                };
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if !job.to.is_file()
-                        && let Err(error) = extract_one(job, graph, contract)
-                    {
-                        return fail(error);
+                    if !job.to.is_file() {
+                        extractor = match extract_one(job, extractor) {
+                            Ok(extractor) => extractor,
+                            Err(error) => return fail(error),
+                        };
                     }
                     bar.inc(1);
                 }
@@ -152,13 +157,19 @@ fn work(threads: usize, jobs: &[Job], graph: &[u8], contract: &FeatureContract, 
     failure.into_inner().ok().flatten().map_or(Ok(()), Err)
 }
 
-fn extract_one(job: &Job, graph: &[u8], contract: &FeatureContract) -> Result<()> {
+fn load(graph: &[u8], contract: &FeatureContract) -> Result<Extractor> {
+    let engine = TractEngine::load(graph, "extractor")?;
+    Extractor::new(Box::new(engine), contract.clone())
+}
+
+/// Extract one video, and hand the extractor back for the next.
+fn extract_one(job: &Job, extractor: Extractor) -> Result<Extractor> {
     let uri = job.from.display().to_string();
     let Opened::Frames(source) = open::open(&uri)? else {
         return Err(Error::invalid(uri, "holds no frames", "name a recording"));
     };
-    let engine = TractEngine::load(graph, "extractor")?;
-    let mut feed = Feed::frames(source, Extractor::new(Box::new(engine), contract.clone())?)?;
+    let width = extractor.contract().feature_width as usize;
+    let mut feed = Feed::frames(source, extractor)?;
     let (mut rows, mut row) = (Vec::new(), Vec::new());
     loop {
         match feed.next_row(&mut row)? {
@@ -174,7 +185,8 @@ fn extract_one(job: &Job, graph: &[u8], contract: &FeatureContract) -> Result<()
             "remove it from the list, or use a longer recording",
         ));
     }
-    dataset::write::write_rows(&job.to, contract.feature_width as usize, &rows)
+    dataset::write::write_rows(&job.to, width, &rows)?;
+    feed.into_extractor().ok_or_else(|| Error::failed(uri, "its extractor is gone", "report this"))
 }
 
 fn finish(dir: &Path, jobs: &[Job], contract: &FeatureContract) -> Result<()> {

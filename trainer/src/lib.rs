@@ -3,8 +3,11 @@
 pub mod dataset;
 pub mod evaluate;
 pub mod export;
+pub mod extract;
+pub mod extractor;
 mod files;
 pub mod model;
-pub mod extractor;
 pub mod onnx;
+pub mod progress;
+pub mod simulate;
 pub mod train;

@@ -1,35 +1,63 @@
 //! `tadpole-trainer`: the workstation's command line.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use trainer::evaluate::command::EvaluateArgs;
+use trainer::export::command::ExportArgs;
+use trainer::extract::ExtractArgs;
+use trainer::extractor::ExtractorArgs;
+use trainer::simulate::SimulateArgs;
 use trainer::train::command::TrainArgs;
 
 /// Train anomaly detectors from videos labelled as a whole, and export them for cameras.
-#[derive(Parser, Debug)]
+///
+/// In the order of a life: simulate (or film), extractor, extract, train, evaluate, keygen, export.
+#[derive(Parser)]
 #[command(name = "tadpole-trainer", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Subcommand, Debug)]
+#[derive(Subcommand)]
 enum Command {
+    /// Write a folder of simulated roadside recordings with video-level labels.
+    Simulate(SimulateArgs),
+    /// Build the feature extractor lite0-160 from published weights and training footage.
+    Extractor(ExtractorArgs),
+    /// Turn recordings into a data set of segment features, through the camera's own pipeline.
+    Extract(ExtractArgs),
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
+    /// Make the key that signs bundles.
+    Keygen {
+        /// File to write the private key to; keep it to yourself.
+        file: PathBuf,
+    },
+    /// Put a trained model into a signed bundle.
+    Export(ExportArgs),
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,trainer=info"))
+        .format_timestamp(None)
+        .format_target(false)
+        .init();
     let result = match Cli::parse().command {
+        Command::Simulate(args) => trainer::simulate::run(&args),
+        Command::Extractor(args) => trainer::extractor::run(&args),
+        Command::Extract(args) => trainer::extract::run(&args),
         Command::Train(args) => trainer::train::command::run(&args),
         Command::Evaluate(args) => trainer::evaluate::command::run(&args),
+        Command::Keygen { file } => trainer::export::command::keygen(&file),
+        Command::Export(args) => trainer::export::command::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error!("{error}");
+            eprintln!("tadpole-trainer: {error}");
             ExitCode::from(error.kind.exit_code())
         }
     }

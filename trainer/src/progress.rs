@@ -9,3 +9,13 @@ pub fn bar(total: u64, what: &'static str) -> ProgressBar {
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_prefix(what).with_style(style)
 }
+
+/// Print `text` on standard output.
+///
+/// # Errors
+/// When it is closed.
+pub fn say(text: &str) -> runtime::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{text}")
+        .map_err(|e| runtime::Error::failed("standard output", e.to_string(), "check where it is sent"))
+}

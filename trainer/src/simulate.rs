@@ -81,7 +81,7 @@ fn write_split(args: &SimulateArgs, split: &str, first: u64, count: u32, bar: &P
     let mut csv = String::from("video,label,frames,events\n");
     for i in 0..u64::from(count) {
         let spec = spec_of(args, first + i, i);
-        let source = SimSource::new(spec)?;
+        let source = SimSource::new(spec);
         let frames = source.info().frames.unwrap_or(0);
         let name = spec_name(source.spec());
         let events = match source.truth() {

@@ -1,13 +1,16 @@
 //! `tadpole replay`: the live path on a recording, as fast as it goes, with a report to look at.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use firmware_config::ClipContract;
 use indicatif::{ProgressBar, ProgressStyle};
+use runtime::clip::Clip;
 use runtime::output::Outputs;
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
 use runtime::pipeline::RuleOverrides;
-use runtime::replay::{self, Gallery};
+use runtime::replay::{Best, Report, Truth};
+use runtime::source::SourceInfo;
 use runtime::source::open::{self, Opened};
 use runtime::Result;
 use serde_json::json;
@@ -38,39 +41,80 @@ pub struct ReplayArgs {
     json: bool,
 }
 
+/// Pictures in the timeline, and how far apart they are taken.
+const THUMBNAILS: usize = 8;
+const THUMBNAILS_APART_S: f64 = 1.5;
+
+/// How the source looks: what the report needs of it.
+struct View {
+    aspect: f32,
+    rate_hz: f64,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { aspect: 1.0, rate_hz: 25.0 }
+    }
+}
+
+impl From<SourceInfo> for View {
+    fn from(info: SourceInfo) -> Self {
+        Self { aspect: info.width as f32 / info.height.max(1) as f32, rate_hz: info.rate_hz.unwrap_or(25.0) }
+    }
+}
+
+/// The name by which a truth file knows a source: its file's, without folder and extension.
+fn stem(source: &str) -> String {
+    let path = source.split("://").last().unwrap_or(source);
+    Path::new(path).file_stem().map_or_else(|| source.into(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// The middle one of a clip's pictures.
+fn middle_picture(clip: &Clip, size: &ClipContract, rgb: &mut Vec<u8>) -> (u32, u32) {
+    let bytes = (size.width * size.height * 3) as usize;
+    rgb.clear();
+    rgb.extend_from_slice(&clip.pixels[size.ticks.len() / 2 * bytes..][..bytes]);
+    (size.width, size.height)
+}
+
 /// Replay.
 pub fn run(args: &ReplayArgs) -> Result<()> {
-    let truth = args.truth.as_deref().map(|csv| replay::truth_for(csv, &args.source)).transpose()?;
+    let truth = args.truth.as_deref().map(|csv| Truth::read(csv, &stem(&args.source))).transpose()?;
     let bundle = show::open_bundle(args.model.as_ref())?;
     let source = open::open(&args.source)?;
     let bar = progress(&source);
     let view = match &source {
-        Opened::Frames(frames) => (frames.info().width, frames.info().height),
-        Opened::Rows(_) => (0, 0),
+        Opened::Frames(frames) => frames.info().clone().into(),
+        Opened::Rows(_) => View::default(),
     };
     let pin = MemoryPin::new();
     let mut outputs = Outputs::default();
     outputs.push(GpioRelay::new(pin.clone(), Polarity::ActiveHigh)?);
     let over = RuleOverrides { threshold: args.threshold, ..RuleOverrides::default() };
-    let mut gallery = Gallery::new(view);
+    let mut best = Best::new(THUMBNAILS, THUMBNAILS_APART_S);
     let watched = show::watch(source, &bundle, &over, outputs, |watch, segment, score, _| {
         bar.set_position(segment.last_frame);
         bar.set_message(format!("score {score:.3}"));
         if args.out.is_some()
             && let Some((clip, contract)) = watch.pipeline().feed().clip()
+            && let Some(size) = &contract.input
         {
-            gallery.offer(segment, score, clip, contract);
+            best.offer(segment.end_ns as f64 / 1e9, score, |rgb| middle_picture(clip, size, rgb));
         }
     })?;
     bar.finish_and_clear();
     if let Some(folder) = &args.out {
-        let report = replay::Report {
-            title: &args.source,
+        let spans = truth.as_ref().map(|truth| truth.spans(view.rate_hz));
+        let report = Report {
+            title: &stem(&args.source),
+            frames: watched.scores.last().map_or(0, |row| row.last_frame),
+            duration_s: watched.scores.last().map_or(0.0, |row| row.time_s),
+            threshold: watched.threshold,
+            aspect: view.aspect,
             scores: &watched.scores,
             alarms: &watched.alarms,
-            threshold: watched.threshold,
-            truth: truth.as_deref(),
-            thumbnails: &gallery.into_thumbnails(),
+            truth: spans.as_deref(),
+            thumbnails: &best.into_vec(),
         };
         report.write(folder)?;
     }

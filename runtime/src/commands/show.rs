@@ -61,7 +61,7 @@ pub fn watch(
                     segment: segment.number,
                     first_frame: segment.first_frame,
                     last_frame: segment.last_frame,
-                    time_s: segment.start_ns as f64 / 1e9,
+                    time_s: segment.end_ns as f64 / 1e9,
                     score,
                 });
                 seen(&watch, &segment, score, event.as_ref());

@@ -169,6 +169,14 @@ impl Feed {
         }
     }
 
+    /// The extractor, for the next source; none for recorded rows.
+    pub fn into_extractor(self) -> Option<Extractor> {
+        match self {
+            Self::Frames { extractor, .. } => Some(extractor),
+            Self::Rows { .. } => None,
+        }
+    }
+
     /// The clip behind the last row, with its contract, for pictures; none for recorded rows.
     pub fn clip(&self) -> Option<(&Clip, &FeatureContract)> {
         match self {

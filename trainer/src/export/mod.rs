@@ -2,10 +2,14 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`calibrate`] | a threshold for a stated false-alarm rate |
+//! | [`command`] | `tadpole-trainer export` and `keygen` |
 //! | [`head`] | trained weights into the graph that engines run |
 //! | [`keys`] | making and reading the key that signs |
 //! | [`package`] | manifest and files into one signed bundle |
 
+pub mod calibrate;
+pub mod command;
 pub mod head;
 pub mod keys;
 pub mod package;

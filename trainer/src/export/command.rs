@@ -1,0 +1,236 @@
+//! `tadpole-trainer export` and `keygen`: a RUN becomes a signed bundle, proved on the engine that will run it before
+//! it is written.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use firmware_config::golden;
+use firmware_config::manifest::{
+    AlarmDefaults, FileRole, GOLDEN_TOLERANCE, GoldenRow, GoldenVectors, Manifest, Note, TargetEngine, Threshold,
+};
+use runtime::engine::tract::TractEngine;
+use runtime::engine::{Engine, Input};
+use runtime::{Error, Result};
+use serde_json::json;
+
+use super::package::{Part, package};
+use super::{calibrate, head, keys};
+use crate::dataset::{Dataset, Split, Video};
+use crate::evaluate::run_scorer;
+use crate::train::Run;
+
+/// Seed of the clip that proves an extractor.
+const GOLDEN_SEED: u64 = 1;
+
+/// Put a trained model into a signed bundle.
+///
+/// Writes OUT (the bundle) and, beside it, OUT.head.onnx, the float32 graph that everything else comes from.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// The RUN folder of a training.
+    run: PathBuf,
+    /// The extractor that the data set was extracted with; without it the bundle is for evaluate and features:// alone.
+    #[arg(long)]
+    extractor: Option<PathBuf>,
+    /// The bundle to write, NAME.tadpole.
+    #[arg(long)]
+    out: PathBuf,
+    /// The private key to sign with (`tadpole-trainer keygen FILE` makes one).
+    #[arg(long)]
+    sign: PathBuf,
+    /// Which engine the bundle is for.
+    #[arg(long, value_enum, default_value_t = Target::Tract)]
+    target: Target,
+    /// Data set whose normal training recordings the threshold is calibrated on: footage that the model was not
+    /// trained on. Without it, the normal recordings of the run's own data set, which flatters the model.
+    #[arg(long)]
+    calibrate: Option<PathBuf>,
+    /// False alarms an hour that the threshold may give on that footage.
+    #[arg(long, default_value_t = 0.5)]
+    false_alarms_per_hour: f32,
+    /// The score must stay up this long before an alarm is raised, seconds.
+    #[arg(long, default_value_t = 1.28)]
+    min_length_s: f32,
+    /// Release counter; a camera never goes back to a lower one.
+    #[arg(long, default_value_t = 1)]
+    release: u64,
+    /// Label for people, such as a date.
+    #[arg(long, default_value = "")]
+    created: String,
+    /// Text file that goes into the bundle's notes, such as the model card.
+    #[arg(long)]
+    card: Option<PathBuf>,
+}
+
+/// The engine that a bundle is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Target {
+    Tract,
+}
+
+/// Make a signing key and tell what to do with it.
+///
+/// # Errors
+/// When the file exists or cannot be written.
+pub fn keygen(file: &Path) -> Result<()> {
+    let key = keys::keygen(file)?;
+    crate::progress::say(&keys::keygen_message(file, key))
+}
+
+/// Export.
+///
+/// # Errors
+/// When the run, the extractor or the key cannot be used, or a graph fails its proof.
+pub fn run(args: &ExportArgs) -> Result<()> {
+    let Target::Tract = args.target;
+    let key = keys::read_signing_key(&args.sign)?;
+    let run = Run::open(&args.run)?;
+    let graph = head::of_run(&run)?;
+    let extractor = args.extractor.as_deref().map(|path| read_extractor(path, &run)).transpose()?;
+    let alarm = AlarmDefaults { release_ratio: 0.7, min_length_s: args.min_length_s, cool_down_s: 10.0 };
+    let min_segments = 8;
+    let threshold = threshold(args, &run, alarm, min_segments)?;
+    let golden = prove(&run, &graph, extractor.as_deref())?;
+    let manifest = Manifest {
+        name: name_of(&args.out)?,
+        created: args.created.clone(),
+        release: args.release,
+        minimum_firmware: env!("CARGO_PKG_VERSION").parse().unwrap_or_default(),
+        engine: TargetEngine::Tract,
+        contract: run.file.contract.clone(),
+        window: run.file.settings.model.segments() as u32,
+        min_segments,
+        look_ahead: 0,
+        thresholds: vec![threshold],
+        alarm,
+        files: Vec::new(),
+        golden,
+        notes: notes(args, &run)?,
+    };
+    let beside = args.out.with_extension("head.onnx");
+    std::fs::write(&beside, &graph).map_err(|e| {
+        Error::failed(beside.display().to_string(), format!("cannot be written: {e}"), "check permissions and space")
+    })?;
+    let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph)];
+    parts.extend(extractor.map(|graph| Part::new("extractor.onnx", FileRole::Extractor, graph)));
+    let id = package(&args.out, manifest, &parts, &key)?;
+    log::info!(
+        "{}: model {}, threshold {:.3} at {:.2} false alarms an hour over {:.2} h",
+        args.out.display(),
+        &id[..12],
+        threshold.value,
+        threshold.false_alarms_per_hour,
+        threshold.calibration_hours
+    );
+    Ok(())
+}
+
+fn name_of(out: &Path) -> Result<String> {
+    let stem = out.file_stem().map(|s| s.to_string_lossy().into_owned());
+    stem.filter(|_| out.extension().is_some_and(|e| e == "tadpole")).ok_or_else(|| {
+        Error::invalid(out.display().to_string(), "does not end in .tadpole", "give --out NAME.tadpole")
+    })
+}
+
+fn read_extractor(path: &Path, run: &Run) -> Result<Vec<u8>> {
+    let graph = std::fs::read(path).map_err(|e| {
+        Error::invalid(
+            path.display().to_string(),
+            format!("cannot be read: {e}"),
+            "name the ONNX file that `tadpole-trainer extractor` wrote",
+        )
+    })?;
+    let contract = crate::extractor::read_contract(path, &graph)?;
+    if contract == run.file.contract {
+        return Ok(graph);
+    }
+    Err(Error::invalid(
+        path.display().to_string(),
+        format!("is not the extractor that the run's features come from (contract {})", run.file.contract.name),
+        "name the one that the data set was extracted with",
+    ))
+}
+
+fn threshold(args: &ExportArgs, run: &Run, alarm: AlarmDefaults, min_segments: u32) -> Result<Threshold> {
+    let root = args.calibrate.clone().unwrap_or_else(|| PathBuf::from(&run.file.dataset.path));
+    let dataset = Dataset::open(&root)?;
+    if dataset.contract != run.file.contract {
+        return Err(Error::invalid(
+            root.display().to_string(),
+            "has features of another contract than the run",
+            "extract it with the run's extractor",
+        ));
+    }
+    if args.calibrate.is_none() {
+        log::warn!("the threshold is calibrated on the training footage itself; give --calibrate DATASET");
+    }
+    let videos = dataset.videos(Split::Train)?;
+    let normal: Vec<Video> = videos.iter().filter(|v| !v.entry.abnormal).cloned().collect();
+    let segments = run.file.settings.model.segments();
+    let mut scorer = run_scorer(run)?;
+    calibrate::calibrate(&normal, segments, alarm, min_segments, args.false_alarms_per_hour, &mut *scorer)
+}
+
+/// Run the graphs on the camera's engine; the head must agree with the trainer's own scores.
+fn prove(run: &Run, graph: &[u8], extractor: Option<&[u8]>) -> Result<GoldenVectors> {
+    let segments = run.file.settings.model.segments();
+    let width = run.features();
+    let (mean, deviation) = (&run.file.statistics.mean, &run.file.statistics.deviation);
+    // A window as the model knows them: around the training mean, with waves of its own deviation.
+    let head_input: Vec<f32> = (0..segments * width)
+        .map(|i| {
+            let (t, d) = (i / width, i % width);
+            mean[d] + deviation[d] * ((t as f32 * 0.37 + d as f32 * 1.7).sin() * 1.5)
+        })
+        .collect();
+    let mut head_scores = vec![0.0; segments];
+    TractEngine::load(graph, "head")?.run(Input::F32(&head_input), &mut head_scores)?;
+    let ours = run_scorer(run)?(&head_input, 1)?;
+    let gap = ours.iter().zip(&head_scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    if gap.is_nan() || gap > GOLDEN_TOLERANCE {
+        return Err(Error::failed(
+            "head.onnx",
+            format!("tract's scores differ from the trainer's by {gap}"),
+            "report this: the exporter is wrong",
+        ));
+    }
+    let golden_row = |graph: &[u8]| -> Result<Option<GoldenRow>> {
+        let Some(clip) = &run.file.contract.input else { return Ok(None) };
+        let mut row = vec![0.0; width];
+        TractEngine::load(graph, "extractor")?.run(Input::U8(&golden::clip(GOLDEN_SEED, clip)), &mut row)?;
+        Ok(Some(GoldenRow { seed: GOLDEN_SEED, row }))
+    };
+    let extractor = extractor.map_or(Ok(None), golden_row)?;
+    Ok(GoldenVectors { tolerance: GOLDEN_TOLERANCE, head_input, head_scores, extractor })
+}
+
+fn notes(args: &ExportArgs, run: &Run) -> Result<Vec<Note>> {
+    let file = &run.file;
+    let trained = json!({
+        "model": file.settings.model.name(),
+        "preset": file.settings.preset,
+        "seed": file.seed,
+        "steps": file.chosen_step,
+        "videos": file.dataset.videos,
+        "abnormal": file.dataset.abnormal,
+        "held_out": file.dataset.held_out,
+        "validation_auc": file.validation,
+        "data_sha256": file.dataset.sha256,
+        "trainer": file.trainer,
+        "burn": file.burn,
+    });
+    let mut notes = vec![Note { title: "trained".into(), text: trained.to_string() }];
+    if args.extractor.is_some() {
+        notes.push(Note {
+            title: "licences".into(),
+            text: "extractor: EfficientNet-Lite0 ImageNet weights, Apache-2.0; the rest: MIT OR Apache-2.0".into(),
+        });
+    }
+    if let Some(path) = &args.card {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::invalid(path.display().to_string(), format!("cannot be read: {e}"), "name a text file")
+        })?;
+        notes.push(Note { title: "card".into(), text });
+    }
+    Ok(notes)
+}
