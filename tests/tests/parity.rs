@@ -1,0 +1,108 @@
+//! Exported graphs before the judge: `onnx.checker` accepts them, and burn, tract and onnxruntime agree.
+
+use std::path::Path;
+use std::process::Command;
+
+use runtime::engine::tract::TractEngine;
+use runtime::engine::{Engine, Input};
+use system_tests::{numbers, python, succeed};
+use trainer::dataset::{Entry, Split, Writer};
+use trainer::evaluate::run_scorer;
+use trainer::train::Run;
+
+const WINDOWS: usize = 20;
+const WIDTH: usize = 24;
+
+/// What onnxruntime makes of `input`.
+fn judge(python: &Path, graph: &Path, input: &[u8]) -> Vec<f32> {
+    let folder = tempfile::tempdir().unwrap();
+    let (given, wanted) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::write(&given, input).unwrap();
+    let script = system_tests::root().join("tests/judge.py");
+    let done = Command::new(python).args([&script, graph, &given, &wanted]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let bytes = std::fs::read(wanted).unwrap();
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+fn gap(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |m, x| if x.is_nan() { x } else { m.max(x) })
+}
+
+/// A data set of made-up rows, half of it labelled abnormal.
+fn dataset(root: &Path) {
+    let contract = firmware_config::FeatureContract::external(WIDTH as u32);
+    let mut writer = Writer::create(root, contract).unwrap();
+    for i in 0..12u64 {
+        let mut rows = numbers(i, 70 * WIDTH);
+        if i % 2 == 1 {
+            rows[30 * WIDTH..36 * WIDTH].iter_mut().for_each(|x| *x += 3.0);
+        }
+        let entry = Entry { video: format!("v{i}"), abnormal: i % 2 == 1, frames: Some(1120), events: vec![] };
+        writer.add(Split::Train, entry, &rows).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_trained_head_scores_alike_in_burn_tract_and_onnxruntime() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    dataset(&folder.path().join("data"));
+    succeed("tadpole-trainer", ["train", &path("data"), "--out", &path("run"), "--steps", "3"]);
+    succeed("tadpole-trainer", ["keygen", &path("key.pem")]);
+    succeed("tadpole-trainer", [
+        "export",
+        &path("run"),
+        "--out",
+        &path("m.tadpole"),
+        "--sign",
+        &path("key.pem"),
+    ]);
+    let graph = folder.path().join("m.head.onnx");
+
+    let windows: Vec<f32> = numbers(77, WINDOWS * 64 * WIDTH).iter().map(|x| 2.0 * x).collect();
+    let run = Run::open(&folder.path().join("run")).unwrap();
+    let burn = run_scorer(&run).unwrap()(&windows, WINDOWS).unwrap();
+    let mut engine = TractEngine::load(&std::fs::read(&graph).unwrap(), "head").unwrap();
+    let mut tract = vec![0.0; WINDOWS * 64];
+    for (window, scores) in windows.chunks(64 * WIDTH).zip(tract.chunks_mut(64)) {
+        engine.run(Input::F32(window), scores).unwrap();
+    }
+    let spread = burn.iter().fold(0.0f32, |m, &x| m.max(x)) - burn.iter().fold(1.0f32, |m, &x| m.min(x));
+    assert!(spread > 1e-3, "scores that are all alike prove nothing: {spread}");
+    let found = gap(&burn, &tract);
+    assert!(found <= 1e-5, "burn and tract differ by {found}");
+    let Some(python) = python() else { return };
+    let bytes: Vec<u8> = windows.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let found = gap(&burn, &judge(&python, &graph, &bytes));
+    assert!(found <= 1e-5, "burn and onnxruntime differ by {found}");
+}
+
+#[test]
+fn the_shipped_extractor_gives_the_same_row_in_tract_and_onnxruntime() {
+    let Some(python) = python() else { return };
+    let bundle = runtime::bundle::Bundle::open(system_tests::shipped(), &runtime::bundle::demo_keys()).unwrap();
+    let contract = bundle.manifest.contract.input.clone().unwrap();
+    let graph = bundle.require_extractor().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("extractor.onnx");
+    std::fs::write(&file, graph).unwrap();
+    let mut engine = TractEngine::load(graph, "extractor").unwrap();
+    let width = bundle.manifest.contract.feature_width as usize;
+    let (mut clips, mut ours) = (Vec::new(), Vec::new());
+    for seed in 0..3 {
+        let clip = firmware_config::golden::clip(seed, &contract);
+        let mut row = vec![0.0; width];
+        engine.run(Input::U8(&clip), &mut row).unwrap();
+        clips.extend(clip);
+        ours.extend(row);
+    }
+    let theirs = judge(&python, &file, &clips);
+    // Rows are whitened: small components of the sum of 2304 numbers are blown up to unit scale.
+    let found = gap(&ours, &theirs);
+    println!("largest difference {found}");
+    assert!(found <= 1e-3, "tract and onnxruntime differ by {found}");
+    assert!(ours.iter().any(|x| x.abs() > 0.1));
+}

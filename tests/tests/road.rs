@@ -1,0 +1,106 @@
+//! The whole road: the shipped model on simulated footage, and a model made from nothing by the commands of the README.
+
+use serde_json::Value;
+use system_tests::{root, shipped, succeed};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("not one JSON object ({e}): {text}"))
+}
+
+#[test]
+fn the_demo_alarms_inside_the_incident() {
+    let report = json(&succeed("tadpole", ["demo", "--fast", "--json"]));
+    let (start, end) = (report["incident"]["start_s"].as_f64().unwrap(), report["incident"]["end_s"].as_f64().unwrap());
+    let alarms = report["alarms"].as_array().unwrap();
+    assert!(!alarms.is_empty(), "{report}");
+    for alarm in alarms {
+        let at = alarm["start_s"].as_f64().unwrap();
+        assert!(start <= at && at <= end, "an alarm at {at}: {report}");
+    }
+    assert_eq!(report["relay_edges"], 2 * alarms.len(), "{report}");
+}
+
+#[test]
+fn replay_gives_the_same_bytes_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = folder.path().join("road.sim");
+    std::fs::write(&sim, "sim://?seed=31&seconds=24&incident=fire&at=8\n").unwrap();
+    let read = |out: &str| -> Vec<Vec<u8>> {
+        let out = folder.path().join(out);
+        let args = ["replay", sim.to_str().unwrap(), "--json", "--threshold", "0.2", "--out", out.to_str().unwrap()];
+        let report = json(&succeed("tadpole", args));
+        assert_eq!(report["segments"], 37, "24 s hold 37 whole segments of 0.64 s");
+        let files = ["scores.csv", "alarms.jsonl", "timeline.png"];
+        files.iter().map(|name| std::fs::read(out.join(name)).unwrap()).collect()
+    };
+    let (first, second) = (read("one"), read("two"));
+    assert!(first == second, "the same recording gives the same bytes");
+    let csv = String::from_utf8_lossy(&first[0]).into_owned();
+    assert!(csv.starts_with("segment,first_frame,last_frame,time_s,score\n0,1,16,0.64,"), "{csv}");
+}
+
+#[test]
+fn footage_becomes_a_signed_model_that_replays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    succeed("tadpole-trainer", [
+        "simulate",
+        &path("videos"),
+        "--videos",
+        "6",
+        "--test",
+        "2",
+        "--min-seconds",
+        "15",
+        "--max-seconds",
+        "16",
+    ]);
+    // The shipped extractor, as `extractor` would have written it: its weights are not in this repository.
+    let bundle = runtime::bundle::Bundle::open(shipped(), &runtime::bundle::demo_keys()).unwrap();
+    std::fs::write(path("e.onnx"), bundle.require_extractor().unwrap()).unwrap();
+    let contract = serde_json::to_string(&bundle.manifest.contract).unwrap();
+    std::fs::write(path("e.contract.json"), contract).unwrap();
+
+    succeed("tadpole-trainer", ["extract", &path("videos"), "--extractor", &path("e.onnx"), &path("features")]);
+    // A second call finds everything done.
+    succeed("tadpole-trainer", ["extract", &path("videos"), "--extractor", &path("e.onnx"), &path("features")]);
+    let trained = json(&succeed("tadpole-trainer", [
+        "train",
+        &path("features"),
+        "--model",
+        "denet",
+        "--preset",
+        "edge",
+        "--steps",
+        "2",
+        "--out",
+        &path("run"),
+        "--json",
+    ]));
+    assert_eq!(trained["steps"], 2);
+    let judged = json(&succeed("tadpole-trainer", ["evaluate", &path("run"), &path("features"), "--json"]));
+    for mode in ["offline", "streaming"] {
+        assert!(judged[mode]["frame_auc"].as_f64().is_some_and(|auc| (0.0..=1.0).contains(&auc)), "{judged}");
+    }
+    let key = root().join("models/demo-signing-key.pem");
+    succeed("tadpole-trainer", [
+        "export",
+        &path("run"),
+        "--extractor",
+        &path("e.onnx"),
+        "--out",
+        &path("m.tadpole"),
+        "--sign",
+        key.to_str().unwrap(),
+    ]);
+    let shown = json(&succeed("tadpole", ["model", "show", &path("m.tadpole"), "--json"]));
+    assert!(shown.to_string().contains("lite0-160"), "{shown}");
+    let replayed = json(&succeed("tadpole", [
+        "replay",
+        "sim://?seed=5&seconds=10",
+        "--model",
+        &path("m.tadpole"),
+        "--json",
+    ]));
+    assert_eq!(replayed["segments"], 15);
+}
