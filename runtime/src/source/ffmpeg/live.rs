@@ -302,6 +302,9 @@ impl Reader {
             process.kill();
             process.finish().1
         });
+        // ffmpeg begins with the address, which the reader of a gap is told anyway.
+        let address = format!("{}: ", redact(&self.uri));
+        let said = said.strip_prefix(&address).unwrap_or(&said).to_owned();
         match (timed_out, said.is_empty(), ended) {
             (true, ..) => "no frame came in time".into(),
             (_, false, _) => said,
