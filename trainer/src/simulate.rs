@@ -24,7 +24,7 @@ use crate::progress;
 pub struct SimulateArgs {
     /// Folder to write; must not exist yet.
     dir: PathBuf,
-    /// Training recordings; every other one holds an incident, the seven kinds in turn.
+    /// Training recordings; every other one holds an incident, the seven kinds in turn (see --normal).
     #[arg(long, default_value_t = 100)]
     videos: u32,
     /// Test recordings, with frame-level truth.
@@ -39,6 +39,9 @@ pub struct SimulateArgs {
     /// Longest recording, seconds.
     #[arg(long, default_value_t = 75.0)]
     max_seconds: f64,
+    /// Normal traffic only, to calibrate a threshold on.
+    #[arg(long)]
+    normal: bool,
     /// Also write each recording as an MP4 file (needs ffmpeg).
     #[arg(long)]
     mp4: bool,
@@ -108,7 +111,7 @@ fn spec_of(args: &SimulateArgs, index: u64, in_split: u64) -> SimSpec {
     let spread = (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64 / (1u64 << 24) as f64;
     let seconds = (args.min_seconds + spread * (args.max_seconds - args.min_seconds)).round();
     let kind = IncidentKind::ALL[(in_split / 2) as usize % IncidentKind::ALL.len()];
-    SimSpec::new(seed, seconds, (in_split % 2 == 1).then_some(kind))
+    SimSpec::new(seed, seconds, (in_split % 2 == 1 && !args.normal).then_some(kind))
 }
 
 fn spec_name(spec: &SimSpec) -> String {

@@ -26,8 +26,10 @@ enum Task {
     Setup,
     /// Build the firmware and watch it catch an incident on a simulated road. Needs cargo and a C compiler, no more.
     Demo(demo::DemoArgs),
-    /// Set up, lint, build and run every test.
+    /// Set up, build and run every test.
     Test(test::TestArgs),
+    /// Clippy and rustfmt, every warning an error.
+    Lint,
     /// Long measurements that do not belong into the tests.
     Soak(soak::SoakArgs),
 }
@@ -36,7 +38,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Setup => setup::everything().map(|()| 0),
         Task::Demo(args) => demo::run(&args),
-        Task::Test(args) => test::run(&args),
+        Task::Test(args) => test::test(&args),
+        Task::Lint => test::lint(),
         Task::Soak(args) => soak::run(&args),
     };
     match done {
