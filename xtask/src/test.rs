@@ -18,7 +18,6 @@ pub struct TestArgs {
 /// Set up, build, test.
 pub fn test(args: &TestArgs) -> Result<u8> {
     setup::everything()?;
-    run(command("cargo").args(["fmt", "--all", "--check"]))?;
     // Binaries first: system tests start them.
     run(command("cargo").args(["build", "--workspace", "--all-targets"]))?;
     let mut tests = command("cargo");
