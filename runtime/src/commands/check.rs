@@ -18,11 +18,13 @@ use runtime::{Error, ErrorKind, Result};
 ///
 /// What the file is is seen from its content:
 ///
-/// - a config, as people write it (TOML) or as a board carries it (a blob): every setting is checked, and the model that
-///   it names is opened with its trusted keys if it is on this machine;
-/// - a bundle (`.tadpole`): every byte is checked against its manifest, and the signature is reported. Whether to trust
-///   the key that made it is for a config to say;
-/// - feature rows (`.npy`): shape, type and every number.
+/// A config, as people write it (TOML) or as a board carries it (a blob): every setting is checked, and the model that
+/// it names is opened with its trusted keys if it is on this machine.
+///
+/// A bundle (`.tadpole`): every byte is checked against its manifest, and the signature is reported. Whether to trust
+/// the key that made it is for a config to say.
+///
+/// Feature rows (`.npy`): shape, type and every number.
 ///
 /// Exit code 0: it will do. 2: it will not, and the error says why and what to do.
 #[derive(Args)]
