@@ -41,7 +41,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,trainer=info"))
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,trainer=info,tiny_skia=off"))
         .format_timestamp(None)
         .format_target(false)
         .init();
