@@ -11,6 +11,10 @@ pub struct FeatureContract {
     pub name: String,
     /// Width of one feature row.
     pub feature_width: u32,
+    /// Time constant, in segments, of the background that is subtracted from each row; 0: none. A fixed camera's rows
+    /// are mostly the place: what it usually sees says nothing about what happens. Row `t` (from 0, anew after a
+    /// gap) becomes `x_t - m_t` with the running mean `m_t = m_(t-1) + (x_t - m_(t-1)) / min(t + 1, background_segments)`.
+    pub background_segments: u32,
     /// How the extractor sees frames; `None` for external features.
     pub input: Option<ClipContract>,
 }
@@ -35,7 +39,7 @@ pub struct ClipContract {
 impl FeatureContract {
     /// A contract for features made elsewhere, of which only the width is known.
     pub fn external(feature_width: u32) -> Self {
-        Self { name: "external".into(), feature_width, input: None }
+        Self { name: "external".into(), feature_width, background_segments: 0, input: None }
     }
 
     /// SHA-256 of the contract's postcard form, hexadecimal.

@@ -15,6 +15,7 @@ fn manifest() -> Manifest {
         contract: FeatureContract {
             name: "lite0-160".into(),
             feature_width: 3,
+            background_segments: 0,
             input: Some(ClipContract {
                 width: 160,
                 height: 160,

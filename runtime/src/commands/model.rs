@@ -274,6 +274,7 @@ mod tests {
                 contract: FeatureContract {
                     name: "lite0-160".into(),
                     feature_width: 128,
+                    background_segments: 0,
                     input: Some(ClipContract {
                         width: 160,
                         height: 160,

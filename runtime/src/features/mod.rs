@@ -1,5 +1,8 @@
 //! Clip in, one segment feature out. [`Feed`] joins source, clip and extractor, so that the trainer and the camera
-//! turn the same frames into the same numbers: there is no second path.
+//! turn the same frames into the same numbers: there is no second path. What the camera usually sees is subtracted here
+//! ([`background`]); recorded rows have that behind them.
+
+pub mod background;
 
 use firmware_config::FeatureContract;
 
@@ -8,6 +11,8 @@ use crate::engine::{Engine, Input};
 use crate::source::Source;
 use crate::source::rows::RowSource;
 use crate::{Error, Result};
+
+use background::Background;
 
 /// Where a segment lies in its source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +98,8 @@ pub enum Feed {
         reader: Box<ClipReader>,
         /// Turns clips into rows.
         extractor: Extractor,
+        /// What the camera usually sees.
+        background: Background,
         /// The clip that the last row was made from.
         clip: Clip,
         /// Segments so far.
@@ -121,7 +128,8 @@ impl Feed {
             ));
         };
         let reader = Box::new(ClipReader::new(contract));
-        Ok(Self::Frames { source, reader, extractor, clip: Clip::default(), count: 0 })
+        let background = Background::new(extractor.contract.background_segments);
+        Ok(Self::Frames { source, reader, extractor, background, clip: Clip::default(), count: 0 })
     }
 
     /// A feed of recorded rows. They count as segments of 16 frames at 25/s.
@@ -135,13 +143,17 @@ impl Feed {
     /// Those of the source, and of the extractor.
     pub fn next_row(&mut self, row: &mut Vec<f32>) -> Result<Fed> {
         match self {
-            Self::Frames { source, reader, extractor, clip, count } => {
+            Self::Frames { source, reader, extractor, background, clip, count } => {
                 match reader.next_clip(source.as_mut(), clip)? {
-                    Next::Gap { reason } => return Ok(Fed::Gap { reason }),
+                    Next::Gap { reason } => {
+                        background.restart();
+                        return Ok(Fed::Gap { reason });
+                    }
                     Next::End => return Ok(Fed::End),
                     Next::Clip => {}
                 }
                 extractor.extract(clip, row)?;
+                background.subtract(row);
                 let segment = Segment {
                     number: *count,
                     first_frame: clip.first_frame,

@@ -176,6 +176,7 @@ mod tests {
         FeatureContract {
             name: "lite0-160".into(),
             feature_width: width,
+            background_segments: 0,
             input: Some(input),
         }
     }

@@ -10,8 +10,8 @@ use crate::evaluate::{Mode, Scorer, score_all};
 
 /// Nanoseconds of a segment: 16 frames at 25/s.
 const SEGMENT_NS: u64 = 640_000_000;
-/// Thresholds tried: the upper edges of so many equal steps of 0..1.
-const STEPS: u16 = 1000;
+/// Thresholds tried: the sigmoid of 0, 1/20, 2/20 .. 14, since scores crowd at their ends.
+const STEPS: u16 = 280;
 
 /// Find the threshold on `normal` recordings.
 ///
@@ -50,10 +50,10 @@ pub fn calibrate(
     // begin), so the highest threshold that raises too many is looked for, from above.
     let value = (1..STEPS)
         .rev()
-        .map(|step| f32::from(step) / f32::from(STEPS))
+        .map(|step| 1.0 / (1.0 + (-f32::from(step) / 20.0).exp()))
         .take_while(|&threshold| alarms(threshold) <= allowed)
         .last()
-        .unwrap_or(1.0 - 1.0 / f32::from(STEPS));
+        .unwrap_or(1.0 - f32::EPSILON);
     Ok(Threshold {
         value,
         false_alarms_per_hour: alarms(value) as f32 / hours,

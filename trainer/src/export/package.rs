@@ -63,6 +63,7 @@ mod tests {
             contract: FeatureContract {
                 name: "tiny".into(),
                 feature_width: 2,
+                background_segments: 0,
                 input: Some(ClipContract {
                     width: 8,
                     height: 8,

@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::graph::{SIDE, TICKS};
 
+/// Time constant of the background that is subtracted from rows: as long as the head's window, 41 s.
+const BACKGROUND_SEGMENTS: u32 = 64;
+
 /// How the runtime cuts clips for `graph`, one of this module's graphs.
 pub fn clip_contract(graph: &[u8]) -> ClipContract {
     ClipContract {
@@ -25,6 +28,7 @@ pub fn feature_contract(graph: &[u8], width: usize) -> FeatureContract {
     FeatureContract {
         name: "lite0-160".into(),
         feature_width: width as u32,
+        background_segments: BACKGROUND_SEGMENTS,
         input: Some(clip_contract(graph)),
     }
 }
