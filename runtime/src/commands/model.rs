@@ -344,6 +344,7 @@ mod tests {
                 "release_ratio": 0.8
               },
               "contract": {
+                "background_segments": 0,
                 "feature_width": 128,
                 "input": {
                   "clip_ticks": 16,
