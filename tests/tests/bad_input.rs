@@ -93,7 +93,7 @@ fn feature_files() {
     let mut spoilt = vec![0.5; 40];
     spoilt[23] = f32::NAN;
     for (name, bytes, parts) in [
-        ("nan.npy", npy(&[4, 10], &spoilt), vec!["nan.npy", "2"]),
+        ("nan.npy", npy(&[4, 10], &spoilt), vec!["nan.npy", "row 3"]),
         ("none.npy", npy(&[0, 10], &[]), vec!["none.npy"]),
         ("text.npy", b"not an array".to_vec(), vec!["text.npy"]),
         ("cut.npy", npy(&[4, 10], &spoilt)[..150].to_vec(), vec!["cut.npy"]),
@@ -127,7 +127,7 @@ fn configs() {
     for (what, bad, parts) in [
         ("unknown.toml", good.replacen("name =", "nmae =", 1), vec!["nmae"]),
         ("type.toml", good.replacen("min_length_s = 1.28", "min_length_s = \"long\"", 1), vec!["min_length_s"]),
-        ("value.toml", good.replacen("[alarm]", "[alarm]\nthreshold = 7.0", 1), vec!["threshold"]),
+        ("value.toml", good.replacen("\n[alarm]\n", "\n[alarm]\nthreshold = 7.0\n", 1), vec!["threshold"]),
         ("scheme.toml", good.replacen("\"rtsp://", "\"gopher://", 1), vec!["gopher"]),
     ] {
         assert_ne!(bad, good, "{what}: the example has nothing to spoil");

@@ -319,7 +319,7 @@ mod tests {
             signature   fits, by the demo key (public: worthless for trust) b2f859ce8a949a8e946996737c5ed64186d9bb53312bc49410cbd98e2f6f8991
                         trust is for a config to say
             needs       firmware 0.1.0 or newer, engine tract
-            features    lite0-160, 128 wide, contract 55791ca95fb12c35269a7aec49bb36bbb98ae0993896a9e9c96a7322c8beff8b
+            features    lite0-160, 128 wide, contract 2f265ce2fdbe9ef6b60e77ae0094369d6cda8c720dbe6d8f53cda9e7707d82d6
             clip        4 frames of 160 x 160 out of 16 at 25 a second (0.64 s)
             window      64 segments, alarms from 8 on, 0 of hindsight
             threshold   0.5 for 0.1 false alarms an hour, measured on 20 h of normal footage
@@ -361,7 +361,7 @@ mod tests {
                 },
                 "name": "lite0-160"
               },
-              "contract_hash": "55791ca95fb12c35269a7aec49bb36bbb98ae0993896a9e9c96a7322c8beff8b",
+              "contract_hash": "2f265ce2fdbe9ef6b60e77ae0094369d6cda8c720dbe6d8f53cda9e7707d82d6",
               "created": "2026-01-31",
               "engine": "tract",
               "files": [

@@ -181,6 +181,14 @@ impl Feed {
         }
     }
 
+    /// Frames that the source dropped since it was opened; 0 for recorded rows.
+    pub fn dropped(&self) -> u64 {
+        match self {
+            Self::Frames { source, .. } => source.dropped(),
+            Self::Rows { .. } => 0,
+        }
+    }
+
     /// The extractor, for the next source; none for recorded rows.
     pub fn into_extractor(self) -> Option<Extractor> {
         match self {

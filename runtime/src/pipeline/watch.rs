@@ -68,8 +68,9 @@ impl Watch {
         match step {
             Ok(Step::Scored { segment, score, decision }) => {
                 self.last = segment;
+                let dropped = self.pipeline.feed().dropped();
                 let mut health = lock(&self.health);
-                health.frame(now, 0);
+                health.frame(now, dropped);
                 health.score(score);
                 drop(health);
                 if let Some(current) = &mut self.current {
