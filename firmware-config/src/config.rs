@@ -117,10 +117,8 @@ impl Config {
             )
             .into());
         }
-        let document =
-            Document::parse(text).map_err(|error| locate::syntax_problem(text, &error))?;
-        let config: Self =
-            toml::from_str(text).map_err(|error| document.content_problem(&error))?;
+        let document = Document::parse(text).map_err(|error| locate::syntax_problem(text, &error))?;
+        let config: Self = toml::from_str(text).map_err(|error| document.content_problem(&error))?;
         let mut problems = config.problems();
         for problem in &mut problems {
             problem.place = document.place_of(&problem.key);

@@ -142,10 +142,7 @@ impl Envelope {
 ///
 /// # Errors
 /// [`EnvelopeError::Payload`].
-pub fn decode_payload<'a, T: serde::Deserialize<'a>>(
-    version: u16,
-    payload: &'a [u8],
-) -> Result<T, EnvelopeError> {
+pub fn decode_payload<'a, T: serde::Deserialize<'a>>(version: u16, payload: &'a [u8]) -> Result<T, EnvelopeError> {
     match postcard::take_from_bytes(payload) {
         Ok((value, [])) => Ok(value),
         _ => Err(EnvelopeError::Payload { version }),
@@ -156,8 +153,7 @@ pub fn decode_payload<'a, T: serde::Deserialize<'a>>(
 mod tests {
     use super::*;
 
-    const KIND: Envelope =
-        Envelope { magic: *b"TADPOLEX", newest_version: 2, payload_bytes_max: 16 };
+    const KIND: Envelope = Envelope { magic: *b"TADPOLEX", newest_version: 2, payload_bytes_max: 16 };
 
     #[test]
     fn golden_bytes() {
@@ -174,10 +170,7 @@ mod tests {
     fn every_cut_flip_and_addition_is_refused() {
         let sealed = KIND.seal(2, b"0123456789abcdef").unwrap();
         for cut in 0..sealed.len() {
-            assert!(
-                matches!(KIND.open(&sealed[..cut]), Err(EnvelopeError::Truncated { .. })),
-                "cut at {cut}"
-            );
+            assert!(matches!(KIND.open(&sealed[..cut]), Err(EnvelopeError::Truncated { .. })), "cut at {cut}");
         }
         for at in 0..sealed.len() {
             for bit in 0..8 {

@@ -18,8 +18,7 @@ pub fn clip(seed: u64, contract: &ClipContract) -> Vec<u8> {
         let left = (x0 + tick * width / 48) % width;
         for y in 0..height {
             for x in 0..width {
-                let inside =
-                    (x + width - left) % width < block_w && (y + height - y0) % height < block_h;
+                let inside = (x + width - left) % width < block_w && (y + height - y0) % height < block_h;
                 let grain = noise.next();
                 for channel in 0..3 {
                     let shade = match channel {
@@ -28,10 +27,8 @@ pub fn clip(seed: u64, contract: &ClipContract) -> Vec<u8> {
                         _ => (x + y) * 80 / (width + height) + 40,
                     };
                     let block = if inside { 70 } else { 0 };
-                    let value = shade
-                        + block
-                        + ((grain >> (channel * 8)) & 15) as u32
-                        + ((tint >> (channel * 2)) & 3) as u32;
+                    let value =
+                        shade + block + ((grain >> (channel * 8)) & 15) as u32 + ((tint >> (channel * 2)) & 3) as u32;
                     pixels.push(value.min(255) as u8);
                 }
             }
@@ -81,11 +78,7 @@ mod tests {
     fn it_moves() {
         let pixels = clip(7, &contract());
         let frame = pixels.len() / 4;
-        let moved = pixels[..frame]
-            .iter()
-            .zip(&pixels[3 * frame..])
-            .filter(|(a, b)| a.abs_diff(**b) > 40)
-            .count();
+        let moved = pixels[..frame].iter().zip(&pixels[3 * frame..]).filter(|(a, b)| a.abs_diff(**b) > 40).count();
         assert!(moved > frame / 100, "only {moved} of {frame} values moved");
     }
 }

@@ -194,8 +194,7 @@ impl Manifest {
     /// When the manifest is not valid, or larger than a manifest may be.
     pub fn encode(&self) -> Result<Vec<u8>, ManifestError> {
         self.validate()?;
-        let payload = postcard::to_allocvec(self)
-            .map_err(|_| EnvelopeError::Payload { version: SCHEMA_VERSION })?;
+        let payload = postcard::to_allocvec(self).map_err(|_| EnvelopeError::Payload { version: SCHEMA_VERSION })?;
         Ok(ENVELOPE.seal(SCHEMA_VERSION, &payload)?)
     }
 
@@ -224,12 +223,7 @@ impl Manifest {
 impl FileEntry {
     /// The entry for these bytes.
     pub fn of(name: impl Into<String>, role: FileRole, bytes: &[u8]) -> Self {
-        Self {
-            name: name.into(),
-            role,
-            bytes: bytes.len() as u64,
-            sha256: Sha256::digest(bytes).into(),
-        }
+        Self { name: name.into(), role, bytes: bytes.len() as u64, sha256: Sha256::digest(bytes).into() }
     }
 }
 

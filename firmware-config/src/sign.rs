@@ -83,8 +83,7 @@ impl FromStr for PublicKey {
 
     fn from_str(text: &str) -> Result<Self, SignError> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| SignError::KeyText(text.chars().count()))?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| SignError::KeyText(text.chars().count()))?;
         Self::from_bytes(bytes)
     }
 }
@@ -196,11 +195,7 @@ pub fn sign(manifest: &[u8], key: &SigningKey) -> SignatureBlock {
 /// # Errors
 /// [`SignError::Stranger`] for a key that is not trusted, [`SignError::Wrong`] when a trusted key's signature does
 /// not fit, and the errors of [`SignatureBlock::from_bytes`].
-pub fn verify(
-    manifest: &[u8],
-    signature: &[u8],
-    trusted: &TrustedKeys,
-) -> Result<PublicKey, SignError> {
+pub fn verify(manifest: &[u8], signature: &[u8], trusted: &TrustedKeys) -> Result<PublicKey, SignError> {
     let block = SignatureBlock::from_bytes(signature)?;
     if !trusted.contains(block.key) {
         return Err(SignError::Stranger(block.key));
@@ -232,10 +227,7 @@ mod tests {
         let theirs = TrustedKeys::only((&key(2)).into());
         assert_eq!(verify(b"promise", &block, &ours), Ok((&key(1)).into()));
         assert_eq!(verify(b"promise", &block, &theirs), Err(SignError::Stranger((&key(1)).into())));
-        assert_eq!(
-            verify(b"promise", &block, &TrustedKeys::default()),
-            Err(SignError::Stranger((&key(1)).into()))
-        );
+        assert_eq!(verify(b"promise", &block, &TrustedKeys::default()), Err(SignError::Stranger((&key(1)).into())));
         assert_eq!(verify(b"premise", &block, &ours), Err(SignError::Wrong((&key(1)).into())));
         assert_eq!(verify(b"promise", &block[..95], &ours), Err(SignError::BlockLength(95)));
     }
@@ -245,16 +237,12 @@ mod tests {
         let mut block = sign(b"promise", &key(2));
         block.key = (&key(1)).into();
         let ours = TrustedKeys::only((&key(1)).into());
-        assert_eq!(
-            verify(b"promise", &block.to_bytes(), &ours),
-            Err(SignError::Wrong((&key(1)).into()))
-        );
+        assert_eq!(verify(b"promise", &block.to_bytes(), &ours), Err(SignError::Wrong((&key(1)).into())));
     }
 
     #[test]
     fn the_domain_is_part_of_what_is_signed() {
-        let bare =
-            SignatureBlock { key: (&key(1)).into(), signature: key(1).sign(b"promise").to_bytes() };
+        let bare = SignatureBlock { key: (&key(1)).into(), signature: key(1).sign(b"promise").to_bytes() };
         assert!(!bare.fits(b"promise"));
     }
 

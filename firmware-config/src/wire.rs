@@ -16,11 +16,8 @@ use crate::sign::{PublicKey, SignError};
 /// The newest schema version.
 pub const SCHEMA_VERSION: u16 = 1;
 
-const ENVELOPE: Envelope = Envelope {
-    magic: *b"TADPOLEC",
-    newest_version: SCHEMA_VERSION,
-    payload_bytes_max: config::CONFIG_BYTES_MAX,
-};
+const ENVELOPE: Envelope =
+    Envelope { magic: *b"TADPOLEC", newest_version: SCHEMA_VERSION, payload_bytes_max: config::CONFIG_BYTES_MAX };
 
 /// Why a config blob was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +42,8 @@ type Newest = ConfigV1;
 /// When the config is not valid, or too large.
 pub fn encode(config: &Config) -> Result<Vec<u8>, WireError> {
     config.validate()?;
-    let payload = postcard::to_allocvec(&Newest::from(config))
-        .map_err(|_| EnvelopeError::Payload { version: SCHEMA_VERSION })?;
+    let payload =
+        postcard::to_allocvec(&Newest::from(config)).map_err(|_| EnvelopeError::Payload { version: SCHEMA_VERSION })?;
     Ok(ENVELOPE.seal(SCHEMA_VERSION, &payload)?)
 }
 
@@ -135,10 +132,7 @@ pub struct JournalV1 {
 
 impl From<&Config> for ConfigV1 {
     fn from(config: &Config) -> Self {
-        let camera = |camera: &config::Camera| CameraV1 {
-            name: camera.name.clone(),
-            source: camera.source.clone(),
-        };
+        let camera = |camera: &config::Camera| CameraV1 { name: camera.name.clone(), source: camera.source.clone() };
         let gpio = |gpio: &config::Gpio| match gpio.kind {
             config::GpioKind::Memory => GpioV1::Memory,
         };
@@ -155,11 +149,7 @@ impl From<&Config> for ConfigV1 {
                 cool_down_s: config.alarm.cool_down_s,
             },
             gpio: config.output.gpio.as_ref().map(gpio),
-            journal: config
-                .output
-                .journal
-                .as_ref()
-                .map(|journal| JournalV1 { path: journal.path.clone() }),
+            journal: config.output.journal.as_ref().map(|journal| JournalV1 { path: journal.path.clone() }),
         }
     }
 }
@@ -172,8 +162,7 @@ impl TryFrom<ConfigV1> for Config {
         let gpio = |gpio: GpioV1| match gpio {
             GpioV1::Memory => config::Gpio { kind: config::GpioKind::Memory },
         };
-        let keys: Result<Vec<_>, _> =
-            wire.model.trusted_keys.into_iter().map(PublicKey::from_bytes).collect();
+        let keys: Result<Vec<_>, _> = wire.model.trusted_keys.into_iter().map(PublicKey::from_bytes).collect();
         Ok(Self {
             cameras: wire.cameras.into_iter().map(camera).collect(),
             model: config::Model { bundle: wire.model.bundle, trusted_keys: keys? },
@@ -205,12 +194,7 @@ mod tests {
                 bundle: "/var/lib/tadpole/model.tadpole".into(),
                 trusted_keys: vec![(&SigningKey::from_bytes(&[1; 32])).into()],
             },
-            alarm: config::Alarm {
-                threshold,
-                release_ratio: Some(0.8),
-                min_length_s: None,
-                cool_down_s: Some(30.0),
-            },
+            alarm: config::Alarm { threshold, release_ratio: Some(0.8), min_length_s: None, cool_down_s: Some(30.0) },
             output: config::Output {
                 gpio: both.then_some(config::Gpio { kind: config::GpioKind::Memory }),
                 journal: both.then(|| config::Journal { path: "/j".into() }),
@@ -230,8 +214,7 @@ mod tests {
     fn settings_that_cannot_be_are_refused_on_both_ways() {
         let wrong = config("no name", Some(0.5), false);
         assert!(matches!(encode(&wrong), Err(WireError::Config(_))));
-        let seal =
-            |wire: &ConfigV1| ENVELOPE.seal(1, &postcard::to_allocvec(wire).unwrap()).unwrap();
+        let seal = |wire: &ConfigV1| ENVELOPE.seal(1, &postcard::to_allocvec(wire).unwrap()).unwrap();
         insta::assert_snapshot!(decode(&seal(&ConfigV1::from(&wrong))).unwrap_err(), @"its settings are not valid: `camera[0].name` is not a plain name; use 1 to 32 letters, digits, `-` or `_`");
         let mut wire = ConfigV1::from(&config("north", None, false));
         wire.model.trusted_keys = vec![[0; 32]];
@@ -242,8 +225,7 @@ mod tests {
 
     #[test]
     fn leftover_payload_is_refused() {
-        let mut payload =
-            postcard::to_allocvec(&ConfigV1::from(&config("north", None, false))).unwrap();
+        let mut payload = postcard::to_allocvec(&ConfigV1::from(&config("north", None, false))).unwrap();
         payload.push(0);
         let blob = ENVELOPE.seal(1, &payload).unwrap();
         assert_eq!(decode(&blob), Err(EnvelopeError::Payload { version: 1 }.into()));

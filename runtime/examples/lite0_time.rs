@@ -20,17 +20,12 @@ fn main() -> TractResult<()> {
     let plain: Graph = typed.clone().into_optimized()?.into_runnable()?;
     let fast: Graph = accelerate(typed)?.into_optimized()?.into_runnable()?;
 
-    let pixels: Vec<f32> = (0..shape.iter().product())
-        .map(|i: usize| ((i * 7919) % 256) as f32)
-        .collect();
+    let pixels: Vec<f32> = (0..shape.iter().product()).map(|i: usize| ((i * 7919) % 256) as f32).collect();
     let input = Tensor::from_shape(&shape, &pixels)?.into_tvalue();
     let run = |graph: &Graph| -> TractResult<(f64, Tensor)> {
         let start = cpu_ms();
         let output = graph.run(tvec!(input.clone()))?;
-        Ok((
-            (cpu_ms() - start) / batch as f64,
-            output[0].clone().into_tensor(),
-        ))
+        Ok(((cpu_ms() - start) / batch as f64, output[0].clone().into_tensor()))
     };
     let (mut plain_ms, mut fast_ms) = (vec![], vec![]);
     let mut worst = (0f32, 0f32);
@@ -40,11 +35,7 @@ fn main() -> TractResult<()> {
         if round % 4 == 0 {
             let plain_run = run(&plain)?;
             plain_ms.push(plain_run.0);
-            for (a, b) in plain_run
-                .1
-                .to_plain_array_view::<f32>()?
-                .iter()
-                .zip(fast_run.1.to_plain_array_view::<f32>()?)
+            for (a, b) in plain_run.1.to_plain_array_view::<f32>()?.iter().zip(fast_run.1.to_plain_array_view::<f32>()?)
             {
                 worst = (worst.0.max((a - b).abs()), worst.1.max(a.abs()));
             }
@@ -56,10 +47,7 @@ fn main() -> TractResult<()> {
     };
     println!("tract:         {} an image", summary(&mut plain_ms));
     println!("channels_last: {} an image", summary(&mut fast_ms));
-    println!(
-        "largest difference {:.1e} of values up to {:.2}",
-        worst.0, worst.1
-    );
+    println!("largest difference {:.1e} of values up to {:.2}", worst.0, worst.1);
     Ok(())
 }
 
@@ -68,9 +56,5 @@ fn cpu_ms() -> f64 {
     // The kernel brings the figure up to date when the thread leaves the processor.
     std::thread::sleep(std::time::Duration::from_micros(50));
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ')
-        .next()
-        .and_then(|ns| ns.parse::<f64>().ok())
-        .unwrap_or(f64::NAN)
-        / 1e6
+    text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1e6
 }

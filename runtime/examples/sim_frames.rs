@@ -11,11 +11,7 @@ use runtime::source::{Advance, Frame, Source};
 
 fn main() -> Result<()> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let small = args
-        .iter()
-        .position(|arg| arg == "--small")
-        .map(|i| args.remove(i))
-        .is_some();
+    let small = args.iter().position(|arg| arg == "--small").map(|i| args.remove(i)).is_some();
     let uri = args.first().context("give a sim:// URI")?;
     let out = std::path::Path::new(args.get(1).context("give a folder for the PNG files")?);
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
@@ -23,8 +19,7 @@ fn main() -> Result<()> {
     let truth = source.truth();
     let end = source.info().frames.unwrap_or(1) as f64 / 25.0;
     let (from, to) = truth.as_ref().map_or((0.0, end), |t| (t.start_s, t.end_s));
-    let number =
-        |i: usize, default: f64| args.get(i).map_or(Ok(default), |text| text.parse::<f64>());
+    let number = |i: usize, default: f64| args.get(i).map_or(Ok(default), |text| text.parse::<f64>());
     let count = number(4, 8.0)?;
     let first = number(2, from)?;
     let step = number(3, (to - from) / count)?;
@@ -37,8 +32,8 @@ fn main() -> Result<()> {
         }
         written += 1.0;
         source.read(&mut frame)?;
-        let mut picture = RgbImage::from_raw(frame.width, frame.height, frame.data.clone())
-            .context("a frame of another size")?;
+        let mut picture =
+            RgbImage::from_raw(frame.width, frame.height, frame.data.clone()).context("a frame of another size")?;
         if small {
             picture = resize(&picture, 160, 160, FilterType::Triangle);
         }

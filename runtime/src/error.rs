@@ -55,38 +55,22 @@ impl Error {
     }
 
     /// What the user named cannot be used.
-    pub fn invalid(
-        subject: impl Into<String>,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn invalid(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidInput, subject, problem, remedy)
     }
 
     /// A damaged file.
-    pub fn corrupt(
-        subject: impl Into<String>,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn corrupt(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(ErrorKind::Corrupt, subject, problem, remedy)
     }
 
     /// The work failed.
-    pub fn failed(
-        subject: impl Into<String>,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn failed(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(ErrorKind::Failed, subject, problem, remedy)
     }
 
     /// Something is not there now.
-    pub fn unavailable(
-        subject: impl Into<String>,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn unavailable(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, subject, problem, remedy)
     }
 }

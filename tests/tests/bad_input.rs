@@ -48,7 +48,18 @@ fn recordings_that_are_none() {
 
     let video = desk.path("whole.mp4").display().to_string();
     let made = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=25", "-t", "4", &video])
+        .args([
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=size=320x240:rate=25",
+            "-t",
+            "4",
+            &video,
+        ])
         .status()
         .unwrap();
     assert!(made.success());
@@ -80,8 +91,7 @@ fn bundles_cut_anywhere() {
 
 fn npy(shape: &[u64], values: &[f32]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut file =
-        npyz::WriteOptions::<f32>::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd().unwrap();
+    let mut file = npyz::WriteOptions::<f32>::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd().unwrap();
     file.extend(values.iter().copied()).unwrap();
     file.finish().unwrap();
     bytes

@@ -52,14 +52,7 @@ fn a_trained_head_scores_alike_in_burn_tract_and_onnxruntime() {
     dataset(&folder.path().join("data"));
     succeed("tadpole-trainer", ["train", &path("data"), "--out", &path("run"), "--steps", "3"]);
     succeed("tadpole-trainer", ["keygen", &path("key.pem")]);
-    succeed("tadpole-trainer", [
-        "export",
-        &path("run"),
-        "--out",
-        &path("m.tadpole"),
-        "--sign",
-        &path("key.pem"),
-    ]);
+    succeed("tadpole-trainer", ["export", &path("run"), "--out", &path("m.tadpole"), "--sign", &path("key.pem")]);
     let graph = folder.path().join("m.head.onnx");
 
     let windows: Vec<f32> = numbers(77, WINDOWS * 64 * WIDTH).iter().map(|x| 2.0 * x).collect();

@@ -43,18 +43,10 @@ fn replay_gives_the_same_bytes_twice() {
 fn footage_becomes_a_signed_model_that_replays() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    succeed("tadpole-trainer", [
-        "simulate",
-        &path("videos"),
-        "--videos",
-        "6",
-        "--test",
-        "2",
-        "--min-seconds",
-        "15",
-        "--max-seconds",
-        "16",
-    ]);
+    succeed(
+        "tadpole-trainer",
+        ["simulate", &path("videos"), "--videos", "6", "--test", "2", "--min-seconds", "15", "--max-seconds", "16"],
+    );
     // The shipped extractor, as `extractor` would have written it: its weights are not in this repository.
     let bundle = runtime::bundle::Bundle::open(shipped(), &runtime::bundle::demo_keys()).unwrap();
     std::fs::write(path("e.onnx"), bundle.require_extractor().unwrap()).unwrap();
@@ -64,43 +56,44 @@ fn footage_becomes_a_signed_model_that_replays() {
     succeed("tadpole-trainer", ["extract", &path("videos"), "--extractor", &path("e.onnx"), &path("features")]);
     // A second call finds everything done.
     succeed("tadpole-trainer", ["extract", &path("videos"), "--extractor", &path("e.onnx"), &path("features")]);
-    let trained = json(&succeed("tadpole-trainer", [
-        "train",
-        &path("features"),
-        "--model",
-        "denet",
-        "--preset",
-        "edge",
-        "--steps",
-        "2",
-        "--out",
-        &path("run"),
-        "--json",
-    ]));
+    let trained = json(&succeed(
+        "tadpole-trainer",
+        [
+            "train",
+            &path("features"),
+            "--model",
+            "denet",
+            "--preset",
+            "edge",
+            "--steps",
+            "2",
+            "--out",
+            &path("run"),
+            "--json",
+        ],
+    ));
     assert_eq!(trained["steps"], 2);
     let judged = json(&succeed("tadpole-trainer", ["evaluate", &path("run"), &path("features"), "--json"]));
     for mode in ["offline", "streaming"] {
         assert!(judged[mode]["frame_auc"].as_f64().is_some_and(|auc| (0.0..=1.0).contains(&auc)), "{judged}");
     }
     let key = root().join("models/demo-signing-key.pem");
-    succeed("tadpole-trainer", [
-        "export",
-        &path("run"),
-        "--extractor",
-        &path("e.onnx"),
-        "--out",
-        &path("m.tadpole"),
-        "--sign",
-        key.to_str().unwrap(),
-    ]);
+    succeed(
+        "tadpole-trainer",
+        [
+            "export",
+            &path("run"),
+            "--extractor",
+            &path("e.onnx"),
+            "--out",
+            &path("m.tadpole"),
+            "--sign",
+            key.to_str().unwrap(),
+        ],
+    );
     let shown = json(&succeed("tadpole", ["model", "show", &path("m.tadpole"), "--json"]));
     assert!(shown.to_string().contains("lite0-160"), "{shown}");
-    let replayed = json(&succeed("tadpole", [
-        "replay",
-        "sim://?seed=5&seconds=10",
-        "--model",
-        &path("m.tadpole"),
-        "--json",
-    ]));
+    let replayed =
+        json(&succeed("tadpole", ["replay", "sim://?seed=5&seconds=10", "--model", &path("m.tadpole"), "--json"]));
     assert_eq!(replayed["segments"], 15);
 }

@@ -115,13 +115,15 @@ fn claim(dir: &Path, contract: &FeatureContract) -> Result<()> {
             "was begun with another extractor",
             "name another folder: features of different contracts never meet",
         )),
-        Err(_) if dir.join("contract.json").exists() => Err(Error::invalid(
-            dir.display().to_string(),
-            "holds a data set already",
-            "name another folder",
-        )),
+        Err(_) if dir.join("contract.json").exists() => {
+            Err(Error::invalid(dir.display().to_string(), "holds a data set already", "name another folder"))
+        }
         Err(_) => std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&marker, ours)).map_err(|e| {
-            Error::failed(marker.display().to_string(), format!("cannot be written: {e}"), "check permissions and space")
+            Error::failed(
+                marker.display().to_string(),
+                format!("cannot be written: {e}"),
+                "check permissions and space",
+            )
         }),
     }
 }

@@ -59,8 +59,7 @@ pub fn run(args: &SimulateArgs) -> Result<()> {
             "name a new one, or remove it first",
         ));
     }
-    if !(15.0..=3600.0).contains(&args.min_seconds) || !(args.min_seconds..=3600.0).contains(&args.max_seconds)
-    {
+    if !(15.0..=3600.0).contains(&args.min_seconds) || !(args.min_seconds..=3600.0).contains(&args.max_seconds) {
         return Err(Error::invalid(
             "--min-seconds, --max-seconds",
             format!("{} to {} is not a range within 15 to 3600", args.min_seconds, args.max_seconds),

@@ -18,10 +18,8 @@ pub struct DemoArgs {
 pub fn run(args: &DemoArgs) -> Result<u8> {
     setup::for_demo()?;
     build()?;
-    let status = command(&target().join("debug/tadpole").display().to_string())
-        .arg("demo")
-        .args(&args.pass)
-        .status()?;
+    let status =
+        command(&target().join("debug/tadpole").display().to_string()).arg("demo").args(&args.pass).status()?;
     Ok(status.code().map_or(1, |code| code as u8))
 }
 

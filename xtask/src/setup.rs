@@ -32,8 +32,7 @@ pub fn for_demo() -> Result<()> {
 
 /// All that tests need.
 pub fn everything() -> Result<()> {
-    let mut packages: Vec<&str> =
-        PROGRAMS.iter().filter(|p| !there(p.0, p.1)).map(|p| p.2).collect();
+    let mut packages: Vec<&str> = PROGRAMS.iter().filter(|p| !there(p.0, p.1)).map(|p| p.2).collect();
     if !python().exists() && !there_venv() {
         packages.push("python3-venv");
     }
@@ -42,10 +41,7 @@ pub fn everything() -> Result<()> {
 }
 
 fn there_venv() -> bool {
-    Command::new("python3")
-        .args(["-c", "import venv, ensurepip"])
-        .output()
-        .is_ok_and(|out| out.status.success())
+    Command::new("python3").args(["-c", "import venv, ensurepip"]).output().is_ok_and(|out| out.status.success())
 }
 
 fn install(packages: &[&str]) -> Result<()> {

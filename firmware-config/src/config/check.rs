@@ -47,11 +47,7 @@ impl Config {
             let key = format!("camera[{n}].name");
             let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
             if !(1..=32).contains(&camera.name.len()) || !camera.name.bytes().all(plain) {
-                problems.push(Problem::new(
-                    key,
-                    "is not a plain name",
-                    "use 1 to 32 letters, digits, `-` or `_`",
-                ));
+                problems.push(Problem::new(key, "is not a plain name", "use 1 to 32 letters, digits, `-` or `_`"));
             } else if let Some(first) = first_of.insert(camera.name.as_str(), n) {
                 problems.push(Problem::new(
                     key,
@@ -79,22 +75,17 @@ impl Config {
                 "keep the present key and the next one",
             ));
         } else if keys.len() == 2 && keys[0] == keys[1] {
-            problems.push(Problem::new(
-                "model.trusted_keys",
-                "lists the same key twice",
-                "list it once",
-            ));
+            problems.push(Problem::new("model.trusted_keys", "lists the same key twice", "list it once"));
         }
     }
 
     fn check_alarm(&self, problems: &mut Vec<Problem>) {
         let alarm = &self.alarm;
-        let mut check =
-            |key: &str, value: Option<f32>, good: fn(f32) -> bool, limits: &str, remedy: &str| {
-                if let Some(value) = value.filter(|value| !good(*value)) {
-                    problems.push(Problem::new(key, format!("is {value}, not {limits}"), remedy));
-                }
-            };
+        let mut check = |key: &str, value: Option<f32>, good: fn(f32) -> bool, limits: &str, remedy: &str| {
+            if let Some(value) = value.filter(|value| !good(*value)) {
+                problems.push(Problem::new(key, format!("is {value}, not {limits}"), remedy));
+            }
+        };
         check(
             "alarm.threshold",
             alarm.threshold,

@@ -37,21 +37,13 @@ impl<'t> Document<'t> {
     pub(super) fn content_problem(&self, error: &toml::de::Error) -> Problem {
         let span = error.span().unwrap_or(0..0);
         let holds = |place: &Range<usize>| place.start <= span.start && span.end <= place.end;
-        let around = self
-            .places
-            .iter()
-            .filter(|(_, place)| holds(place))
-            .min_by_key(|(_, place)| place.len());
+        let around = self.places.iter().filter(|(_, place)| holds(place)).min_by_key(|(_, place)| place.len());
         let key = if span.is_empty() { "" } else { around.map_or("", |(path, _)| path) };
         let message = error.message().trim_end();
         let (key, problem, remedy) = if let Some(rest) = message.strip_prefix("unknown field ") {
             let allowed = rest.split_once("expected ").map_or("", |(_, allowed)| allowed);
             let allowed = allowed.trim_start_matches("one of ");
-            (
-                key.to_owned(),
-                "is not a key that is known here".to_owned(),
-                format!("allowed here: {allowed}"),
-            )
+            (key.to_owned(), "is not a key that is known here".to_owned(), format!("allowed here: {allowed}"))
         } else if let Some(name) = message.strip_prefix("missing field ") {
             let name = name.trim_matches('`');
             let path = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
@@ -88,12 +80,7 @@ fn collect_table(path: &str, table: &DeTable<'_>, places: &mut Vec<(String, Rang
     }
 }
 
-fn collect_value(
-    path: &str,
-    span: Range<usize>,
-    value: &DeValue<'_>,
-    places: &mut Vec<(String, Range<usize>)>,
-) {
+fn collect_value(path: &str, span: Range<usize>, value: &DeValue<'_>, places: &mut Vec<(String, Range<usize>)>) {
     places.push((path.to_owned(), span));
     match value {
         DeValue::Table(table) => collect_table(path, table, places),

@@ -23,9 +23,7 @@ impl Manifest {
         self.check_alarm()?;
         self.check_files()?;
         self.check_golden()?;
-        ensure(self.notes.len() <= 64, "notes", || {
-            format!("has {} entries, more than 64", self.notes.len())
-        })?;
+        ensure(self.notes.len() <= 64, "notes", || format!("has {} entries, more than 64", self.notes.len()))?;
         for (n, note) in self.notes.iter().enumerate() {
             text(&format!("notes[{n}].title"), &note.title, 64)?;
             text(&format!("notes[{n}].text"), &note.text, 64 << 10)?;
@@ -50,8 +48,7 @@ impl Manifest {
         ensure(ascending && inside, "contract.input.ticks", || {
             format!("must ascend and stay below clip_ticks ({clip_ticks})")
         })?;
-        let digits =
-            extractor_sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let digits = extractor_sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         ensure(extractor_sha256.len() == 64 && digits, "contract.input.extractor_sha256", || {
             "must be 64 lower-case hexadecimal digits".into()
         })
@@ -59,16 +56,10 @@ impl Manifest {
 
     fn check_alarm(&self) -> Result<(), ManifestError> {
         let count = self.thresholds.len();
-        ensure((1..=16).contains(&count), "thresholds", || {
-            format!("has {count} entries, not 1 to 16")
-        })?;
+        ensure((1..=16).contains(&count), "thresholds", || format!("has {count} entries, not 1 to 16"))?;
         for (n, threshold) in self.thresholds.iter().enumerate() {
             inside(&format!("thresholds[{n}].value"), threshold.value)?;
-            limit(
-                &format!("thresholds[{n}].false_alarms_per_hour"),
-                threshold.false_alarms_per_hour,
-                1e6,
-            )?;
+            limit(&format!("thresholds[{n}].false_alarms_per_hour"), threshold.false_alarms_per_hour, 1e6)?;
             limit(&format!("thresholds[{n}].calibration_hours"), threshold.calibration_hours, 1e6)?;
         }
         inside("alarm.release_ratio", self.alarm.release_ratio)?;
@@ -78,45 +69,31 @@ impl Manifest {
 
     fn check_files(&self) -> Result<(), ManifestError> {
         let count = self.files.len();
-        ensure((1..=FILES_MAX).contains(&count), "files", || {
-            format!("has {count} entries, not 1 to {FILES_MAX}")
-        })?;
+        ensure((1..=FILES_MAX).contains(&count), "files", || format!("has {count} entries, not 1 to {FILES_MAX}"))?;
         let (mut names, mut total) = (HashSet::new(), 0u64);
         for (n, file) in self.files.iter().enumerate() {
             let field = format!("files[{n}].name");
             plain_name(&field, &file.name, 100)?;
-            ensure(!RESERVED.contains(&file.name.as_str()), &field, || {
-                format!("must not be `{}`", file.name)
+            ensure(!RESERVED.contains(&file.name.as_str()), &field, || format!("must not be `{}`", file.name))?;
+            ensure(names.insert(&file.name), &field, || format!("is `{}` a second time", file.name))?;
+            ensure((1..=FILE_BYTES_MAX).contains(&file.bytes), &format!("files[{n}].bytes"), || {
+                format!("is {}, not 1 to {FILE_BYTES_MAX}", file.bytes)
             })?;
-            ensure(names.insert(&file.name), &field, || {
-                format!("is `{}` a second time", file.name)
-            })?;
-            ensure(
-                (1..=FILE_BYTES_MAX).contains(&file.bytes),
-                &format!("files[{n}].bytes"),
-                || format!("is {}, not 1 to {FILE_BYTES_MAX}", file.bytes),
-            )?;
             total += file.bytes;
         }
-        ensure(total <= BUNDLE_BYTES_MAX, "files", || {
-            format!("hold {total} bytes, more than {BUNDLE_BYTES_MAX}")
-        })?;
+        ensure(total <= BUNDLE_BYTES_MAX, "files", || format!("hold {total} bytes, more than {BUNDLE_BYTES_MAX}"))?;
         for (role, most) in [(FileRole::Head, 1), (FileRole::Extractor, 1), (FileRole::Step, 1)] {
             let found = self.files.iter().filter(|file| file.role == role).count();
-            ensure(found <= most, "files", || {
-                format!("have {found} of role {role}, more than {most}")
-            })?;
+            ensure(found <= most, "files", || format!("have {found} of role {role}, more than {most}"))?;
         }
         ensure(self.file(FileRole::Head).is_some(), "files", || "have none of role head".into())?;
         let Some(extractor) = self.file(FileRole::Extractor) else {
             return Ok(());
         };
         let promised = self.contract.input.as_ref().map(|input| input.extractor_sha256.clone());
-        ensure(
-            promised == Some(hex::encode(extractor.sha256)),
-            "contract.input.extractor_sha256",
-            || format!("is not that of the extractor `{}`", extractor.name),
-        )
+        ensure(promised == Some(hex::encode(extractor.sha256)), "contract.input.extractor_sha256", || {
+            format!("is not that of the extractor `{}`", extractor.name)
+        })
     }
 
     fn check_golden(&self) -> Result<(), ManifestError> {
@@ -127,28 +104,19 @@ impl Manifest {
         })?;
         numbers("golden.head_input", &golden.head_input, window * width)?;
         numbers("golden.head_scores", &golden.head_scores, window)?;
-        ensure(
-            golden.head_scores.iter().all(|score| (0.0..=1.0).contains(score)),
-            "golden.head_scores",
-            || "must lie between 0 and 1".into(),
-        )?;
+        ensure(golden.head_scores.iter().all(|score| (0.0..=1.0).contains(score)), "golden.head_scores", || {
+            "must lie between 0 and 1".into()
+        })?;
         let has_extractor = self.file(FileRole::Extractor).is_some();
         ensure(golden.extractor.is_some() == has_extractor, "golden.extractor", || {
             "must be there exactly when an extractor is".into()
         })?;
-        golden
-            .extractor
-            .as_ref()
-            .map_or(Ok(()), |golden| numbers("golden.extractor.row", &golden.row, width))
+        golden.extractor.as_ref().map_or(Ok(()), |golden| numbers("golden.extractor.row", &golden.row, width))
     }
 }
 
 fn ensure(kept: bool, field: &str, problem: impl FnOnce() -> String) -> Result<(), ManifestError> {
-    if kept {
-        Ok(())
-    } else {
-        Err(ManifestError::Field { field: field.into(), problem: problem() })
-    }
+    if kept { Ok(()) } else { Err(ManifestError::Field { field: field.into(), problem: problem() }) }
 }
 
 /// A name that is the same on every file system: letters, digits, `.`, `-`, `_`, not beginning with a dot.
@@ -162,9 +130,7 @@ fn plain_name(field: &str, name: &str, most: usize) -> Result<(), ManifestError>
 /// Text that cannot take over the terminal that shows it.
 fn text(field: &str, text: &str, most: usize) -> Result<(), ManifestError> {
     let clean = text.chars().all(|c| !c.is_control() || c == '\n');
-    ensure(text.len() <= most && clean, field, || {
-        format!("must be at most {most} bytes without control characters")
-    })
+    ensure(text.len() <= most && clean, field, || format!("must be at most {most} bytes without control characters"))
 }
 
 fn between(field: &str, value: u32, least: u32, most: u32) -> Result<(), ManifestError> {
@@ -182,7 +148,5 @@ fn limit(field: &str, value: f32, most: f32) -> Result<(), ManifestError> {
 
 fn numbers(field: &str, values: &[f32], want: usize) -> Result<(), ManifestError> {
     ensure(values.len() == want, field, || format!("has {} numbers, not {want}", values.len()))?;
-    ensure(values.iter().all(|value| value.is_finite()), field, || {
-        "holds a number that is not finite".into()
-    })
+    ensure(values.iter().all(|value| value.is_finite()), field, || "holds a number that is not finite".into())
 }

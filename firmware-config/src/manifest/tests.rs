@@ -28,11 +28,7 @@ fn manifest() -> Manifest {
         window: 4,
         min_segments: 2,
         look_ahead: 0,
-        thresholds: vec![Threshold {
-            value: 0.5,
-            false_alarms_per_hour: 0.1,
-            calibration_hours: 20.0,
-        }],
+        thresholds: vec![Threshold { value: 0.5, false_alarms_per_hour: 0.1, calibration_hours: 20.0 }],
         alarm: AlarmDefaults { release_ratio: 0.8, min_length_s: 1.28, cool_down_s: 30.0 },
         files: vec![FileEntry::of("head.onnx", FileRole::Head, b"head"), extractor],
         golden: GoldenVectors {
@@ -41,10 +37,7 @@ fn manifest() -> Manifest {
             head_scores: vec![0.1, 0.2, 0.9, 0.3],
             extractor: Some(GoldenRow { seed: 7, row: vec![-1.0, 0.0, 1.5] }),
         },
-        notes: vec![Note {
-            title: "licences".into(),
-            text: "EfficientNet-Lite0: Apache-2.0".into(),
-        }],
+        notes: vec![Note { title: "licences".into(), text: "EfficientNet-Lite0: Apache-2.0".into() }],
     }
 }
 

@@ -134,16 +134,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULE: AlarmRule =
-        AlarmRule { threshold: 0.8, release: 0.5, min_length: 2, cool_down_ns: 3, min_segments: 4 };
+    const RULE: AlarmRule = AlarmRule { threshold: 0.8, release: 0.5, min_length: 2, cool_down_ns: 3, min_segments: 4 };
 
     fn run(scores: &[f32]) -> Vec<(usize, Decision)> {
         let mut alarm = Alarm::new(RULE);
-        scores
-            .iter()
-            .enumerate()
-            .filter_map(|(t, &s)| Some((t, alarm.judge(s, t + 1, t as u64)?)))
-            .collect()
+        scores.iter().enumerate().filter_map(|(t, &s)| Some((t, alarm.judge(s, t + 1, t as u64)?))).collect()
     }
 
     #[test]
@@ -155,10 +150,7 @@ mod tests {
     fn hysteresis_holds_the_alarm_and_the_peak_is_kept() {
         assert_eq!(
             run(&[0.0, 0.0, 0.0, 0.9, 0.6, 0.95, 0.5, 0.49]),
-            vec![
-                (4, Decision::Raised { at_ns: 4 }),
-                (7, Decision::Cleared { at_ns: 7, peak: 0.95 })
-            ]
+            vec![(4, Decision::Raised { at_ns: 4 }), (7, Decision::Cleared { at_ns: 7, peak: 0.95 })]
         );
     }
 

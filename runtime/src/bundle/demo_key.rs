@@ -6,8 +6,7 @@
 use firmware_config::sign::{PublicKey, TrustedKeys};
 
 /// The demo's public key.
-pub const DEMO_PUBLIC_KEY_HEX: &str =
-    "b2f859ce8a949a8e946996737c5ed64186d9bb53312bc49410cbd98e2f6f8991";
+pub const DEMO_PUBLIC_KEY_HEX: &str = "b2f859ce8a949a8e946996737c5ed64186d9bb53312bc49410cbd98e2f6f8991";
 
 /// The demo's key as a set of trusted keys: for `demo` and `replay`, never for `run`.
 pub fn demo_keys() -> TrustedKeys {

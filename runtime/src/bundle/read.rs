@@ -6,9 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use firmware_config::manifest::{self, MANIFEST_BYTES_MAX, Manifest, Version};
-use firmware_config::sign::{
-    self, PublicKey, SIGNATURE_BLOCK_BYTES, SignError, SignatureBlock, TrustedKeys,
-};
+use firmware_config::sign::{self, PublicKey, SIGNATURE_BLOCK_BYTES, SignError, SignatureBlock, TrustedKeys};
 use sha2::{Digest, Sha256};
 
 use super::{Bundle, ustar};
@@ -89,14 +87,12 @@ fn read<T>(path: &Path, judge: impl FnOnce(&[u8], &[u8]) -> Result<T>) -> Result
     let manifest_bytes = archive.entry("manifest", None, MANIFEST_BYTES_MAX as u64)?;
     let signature = archive.entry("manifest.sig", None, SIGNATURE_BLOCK_BYTES as u64)?;
     let verdict = judge(&manifest_bytes, &signature)?;
-    let manifest =
-        Manifest::decode(&manifest_bytes).map_err(|error| archive.corrupt(error.to_string()))?;
+    let manifest = Manifest::decode(&manifest_bytes).map_err(|error| archive.corrupt(error.to_string()))?;
     let mut contents = Vec::with_capacity(manifest.files.len());
     for file in &manifest.files {
         let content = archive.entry(&file.name, Some(file.bytes), file.bytes)?;
         if Sha256::digest(&content)[..] != file.sha256 {
-            return Err(archive
-                .corrupt(format!("`{}` differs from its SHA-256 in the manifest", file.name)));
+            return Err(archive.corrupt(format!("`{}` differs from its SHA-256 in the manifest", file.name)));
         }
         contents.push(content);
     }
@@ -115,22 +111,13 @@ struct Archive<'p> {
 impl<'p> Archive<'p> {
     fn open(path: &'p Path) -> Result<Self> {
         let missing = |error: std::io::Error| {
-            Error::invalid(
-                path.display().to_string(),
-                format!("cannot be opened: {error}"),
-                "name a `.tadpole` bundle",
-            )
+            Error::invalid(path.display().to_string(), format!("cannot be opened: {error}"), "name a `.tadpole` bundle")
         };
         let file = File::open(path).map_err(missing)?;
         let meta = file.metadata().map_err(missing)?;
-        let refused =
-            |problem: &str| Error::corrupt(path.display().to_string(), problem, FETCH_AGAIN);
+        let refused = |problem: &str| Error::corrupt(path.display().to_string(), problem, FETCH_AGAIN);
         if !meta.is_file() {
-            return Err(Error::invalid(
-                path.display().to_string(),
-                "is not a file",
-                "name a `.tadpole` bundle",
-            ));
+            return Err(Error::invalid(path.display().to_string(), "is not a file", "name a `.tadpole` bundle"));
         }
         if meta.len() == 0 {
             return Err(refused("is empty"));
@@ -151,15 +138,11 @@ impl<'p> Archive<'p> {
             }));
         };
         if found != name {
-            return Err(
-                self.corrupt(format!("holds `{}` in the place of `{name}`", found.escape_debug()))
-            );
+            return Err(self.corrupt(format!("holds `{}` in the place of `{name}`", found.escape_debug())));
         }
         if want.is_some_and(|want| want != bytes) || bytes > most {
             let bound = if want.is_some() { "the" } else { "at most" };
-            return Err(self.corrupt(format!(
-                "`{name}` has {bytes} bytes instead of {bound} {most} that it may have"
-            )));
+            return Err(self.corrupt(format!("`{name}` has {bytes} bytes instead of {bound} {most} that it may have")));
         }
         if bytes > self.left {
             return Err(self.truncated(&quoted));
@@ -194,9 +177,7 @@ impl<'p> Archive<'p> {
                 self.left = self.left.saturating_sub(buffer.len() as u64);
                 Ok(())
             }
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(self.truncated(what))
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(self.truncated(what)),
             Err(error) => Err(Error::failed(
                 self.path.display().to_string(),
                 format!("cannot be read: {error}"),

@@ -3,8 +3,7 @@ use std::path::PathBuf;
 
 use firmware_config::contract::FeatureContract;
 use firmware_config::manifest::{
-    AlarmDefaults, FileEntry, GOLDEN_TOLERANCE, GoldenVectors, Note, TargetEngine, Threshold,
-    Version,
+    AlarmDefaults, FileEntry, GOLDEN_TOLERANCE, GoldenVectors, Note, TargetEngine, Threshold, Version,
 };
 use firmware_config::sign::{SigningKey, TrustedKeys};
 use tempfile::TempDir;
@@ -35,11 +34,7 @@ fn manifest() -> Manifest {
         window: 4,
         min_segments: 2,
         look_ahead: 0,
-        thresholds: vec![Threshold {
-            value: 0.5,
-            false_alarms_per_hour: 0.1,
-            calibration_hours: 9.0,
-        }],
+        thresholds: vec![Threshold { value: 0.5, false_alarms_per_hour: 0.1, calibration_hours: 9.0 }],
         alarm: AlarmDefaults { release_ratio: 0.8, min_length_s: 1.28, cool_down_s: 30.0 },
         files: vec![
             FileEntry::of("head.onnx", FileRole::Head, HEAD),
@@ -87,10 +82,7 @@ impl Folder {
 
 /// Where an entry's header begins in a bundle.
 fn at(bytes: &[u8], name: &str) -> usize {
-    (0..bytes.len())
-        .step_by(512)
-        .find(|at| bytes[*at..].starts_with(format!("{name}\0").as_bytes()))
-        .unwrap()
+    (0..bytes.len()).step_by(512).find(|at| bytes[*at..].starts_with(format!("{name}\0").as_bytes())).unwrap()
 }
 
 #[test]
@@ -114,11 +106,7 @@ fn any_tar_reads_it() {
     let folder = Folder::new();
     let (_, bytes) = folder.good();
     let mut archive = tar::Archive::new(&bytes[..]);
-    let names: Vec<_> = archive
-        .entries()
-        .unwrap()
-        .map(|e| e.unwrap().path().unwrap().display().to_string())
-        .collect();
+    let names: Vec<_> = archive.entries().unwrap().map(|e| e.unwrap().path().unwrap().display().to_string()).collect();
     assert_eq!(names, ["manifest", "manifest.sig", "head.onnx", "LICENCE"]);
 }
 
@@ -194,10 +182,7 @@ fn each_refusal_is_one_clear_line() {
 fn what_is_not_there_is_said() {
     let folder = Folder::new();
     let error = Bundle::open(folder.path("none.tadpole"), &ours()).unwrap_err();
-    assert_eq!(
-        (error.kind, error.remedy.as_str()),
-        (ErrorKind::InvalidInput, "name a `.tadpole` bundle")
-    );
+    assert_eq!((error.kind, error.remedy.as_str()), (ErrorKind::InvalidInput, "name a `.tadpole` bundle"));
     assert_eq!(Bundle::open(folder.0.path(), &ours()).unwrap_err().kind, ErrorKind::InvalidInput);
 }
 
@@ -205,14 +190,7 @@ fn what_is_not_there_is_said() {
 fn a_bundle_cut_anywhere_is_refused() {
     let folder = Folder::new();
     let (_, good) = folder.good();
-    let places = (0..60).map(|n| n * good.len() / 60).chain([
-        1,
-        511,
-        512,
-        513,
-        good.len() - 512,
-        good.len() - 1,
-    ]);
+    let places = (0..60).map(|n| n * good.len() / 60).chain([1, 511, 512, 513, good.len() - 512, good.len() - 1]);
     for place in places {
         assert_eq!(folder.refused(&good[..place]).0, ErrorKind::Corrupt, "cut at {place}");
     }
@@ -227,10 +205,7 @@ fn a_bundle_with_a_flipped_byte_is_refused() {
         let mut bytes = good.clone();
         bytes[place] ^= 1 << (place % 8);
         let (kind, text) = folder.refused(&bytes);
-        assert!(
-            matches!(kind, ErrorKind::Corrupt | ErrorKind::Untrusted),
-            "byte {place}: {kind:?} {text}"
-        );
+        assert!(matches!(kind, ErrorKind::Corrupt | ErrorKind::Untrusted), "byte {place}: {kind:?} {text}");
     }
 }
 
@@ -238,10 +213,7 @@ fn a_bundle_with_a_flipped_byte_is_refused() {
 fn nobody_trusted_opens_nothing() {
     let folder = Folder::new();
     let (path, _) = folder.good();
-    assert_eq!(
-        Bundle::open(&path, &TrustedKeys::default()).unwrap_err().kind,
-        ErrorKind::Untrusted
-    );
+    assert_eq!(Bundle::open(&path, &TrustedKeys::default()).unwrap_err().kind, ErrorKind::Untrusted);
     assert_eq!(Bundle::open(&path, &demo_keys()).unwrap_err().kind, ErrorKind::Untrusted);
 }
 
@@ -268,16 +240,10 @@ fn what_does_not_fit_is_not_written() {
         assert_eq!(error.kind, ErrorKind::InvalidInput);
     }
     let wrong = Manifest { window: 0, ..manifest() };
-    assert_eq!(
-        write(&path, &wrong, &[HEAD, LICENCE], &key(1)).unwrap_err().kind,
-        ErrorKind::InvalidInput
-    );
+    assert_eq!(write(&path, &wrong, &[HEAD, LICENCE], &key(1)).unwrap_err().kind, ErrorKind::InvalidInput);
     assert!(!path.exists());
     let nowhere = folder.path("no/such/folder.tadpole");
-    assert_eq!(
-        write(nowhere, &manifest(), &[HEAD, LICENCE], &key(1)).unwrap_err().kind,
-        ErrorKind::Failed
-    );
+    assert_eq!(write(nowhere, &manifest(), &[HEAD, LICENCE], &key(1)).unwrap_err().kind, ErrorKind::Failed);
 }
 
 #[test]

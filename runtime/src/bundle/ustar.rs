@@ -56,9 +56,7 @@ mod tests {
     /// The same header as the `tar` crate writes, so that every tool reads it.
     #[test]
     fn headers_are_those_of_tar() {
-        for (name, bytes) in
-            [("manifest", 0), ("a", 511), ("head.onnx", 4 << 20), (&"n".repeat(100), 256 << 20)]
-        {
+        for (name, bytes) in [("manifest", 0), ("a", 511), ("head.onnx", 4 << 20), (&"n".repeat(100), 256 << 20)] {
             let mut theirs = tar::Header::new_ustar();
             theirs.set_path(name).unwrap();
             theirs.set_size(bytes);
@@ -74,10 +72,7 @@ mod tests {
             // Checksums may be padded either way; the sum itself must agree.
             assert_eq!(ours[..148], theirs.as_bytes()[..148], "{name}");
             assert_eq!(ours[156..], theirs.as_bytes()[156..], "{name}");
-            assert_eq!(
-                tar::Header::from_byte_slice(&ours).cksum().unwrap(),
-                theirs.cksum().unwrap()
-            );
+            assert_eq!(tar::Header::from_byte_slice(&ours).cksum().unwrap(), theirs.cksum().unwrap());
             assert_eq!(parse(&ours), Some((name.to_owned(), bytes)));
         }
     }

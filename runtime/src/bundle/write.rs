@@ -17,30 +17,16 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// Of kind `InvalidInput` when the manifest is not valid or does not fit the contents, `Failed` when the disk refuses.
-pub fn write(
-    path: impl AsRef<Path>,
-    manifest: &Manifest,
-    contents: &[&[u8]],
-    key: &SigningKey,
-) -> Result<String> {
+pub fn write(path: impl AsRef<Path>, manifest: &Manifest, contents: &[&[u8]], key: &SigningKey) -> Result<String> {
     let path = path.as_ref();
     let subject = path.display().to_string();
-    let invalid = |problem: String| {
-        Error::invalid(&subject, problem, "correct the manifest that is packaged")
-    };
+    let invalid = |problem: String| Error::invalid(&subject, problem, "correct the manifest that is packaged");
     if manifest.files.len() != contents.len() {
-        return Err(invalid(format!(
-            "{} files are named and {} given",
-            manifest.files.len(),
-            contents.len()
-        )));
+        return Err(invalid(format!("{} files are named and {} given", manifest.files.len(), contents.len())));
     }
     for (file, content) in manifest.files.iter().zip(contents) {
         if FileEntry::of(&file.name, file.role, content) != *file {
-            return Err(invalid(format!(
-                "`{}` is not the file that the manifest names",
-                file.name
-            )));
+            return Err(invalid(format!("`{}` is not the file that the manifest names", file.name)));
         }
     }
     let manifest_bytes = manifest.encode().map_err(|error| invalid(error.to_string()))?;
@@ -53,18 +39,13 @@ pub fn write(
     put_in_place(path, &aside, &entries).map_err(|error| {
         // What is left of the attempt is of no use; the error that matters is the first.
         let _ = fs::remove_file(&aside);
-        Error::failed(
-            &subject,
-            format!("cannot be written: {error}"),
-            "check the folder, its rights and free space",
-        )
+        Error::failed(&subject, format!("cannot be written: {error}"), "check the folder, its rights and free space")
     })?;
     Ok(manifest::id(&manifest_bytes))
 }
 
 fn put_in_place(path: &Path, aside: &Path, entries: &[(&str, &[u8])]) -> std::io::Result<()> {
-    let mut out =
-        BufWriter::new(OpenOptions::new().write(true).create(true).truncate(true).open(aside)?);
+    let mut out = BufWriter::new(OpenOptions::new().write(true).create(true).truncate(true).open(aside)?);
     for (name, content) in entries {
         out.write_all(&ustar::header(name, content.len() as u64))?;
         out.write_all(content)?;

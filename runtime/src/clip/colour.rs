@@ -72,8 +72,7 @@ impl Squeezer {
                 let (y, uv) = data.split_at(stride * h);
                 self.resize_plane(0, w, h, rows(y, h, stride, w));
                 for part in 0..2 {
-                    let picked =
-                        (0..ch).flat_map(|r| uv[r * cs..][..2 * cw].iter().skip(part).step_by(2).copied());
+                    let picked = (0..ch).flat_map(|r| uv[r * cs..][..2 * cw].iter().skip(part).step_by(2).copied());
                     self.resize_plane(1 + part, cw, ch, picked);
                 }
             }
@@ -102,21 +101,15 @@ impl Squeezer {
             self.packed.extend(rows(data, h, stride, 3 * w));
             &self.packed
         };
-        resize(
-            &mut self.resizer,
-            PixelType::U8x3,
-            (pixels, w as u32, h as u32),
-            (out, self.width, self.height),
-        )
-        .map_err(|e| resize_error(&e))
+        resize(&mut self.resizer, PixelType::U8x3, (pixels, w as u32, h as u32), (out, self.width, self.height))
+            .map_err(|e| resize_error(&e))
     }
 
     fn resize_plane(&mut self, plane: usize, w: usize, h: usize, bytes: impl Iterator<Item = u8>) {
         self.packed.clear();
         self.packed.extend(bytes);
         let target = (&mut self.planes[plane][..], self.width, self.height);
-        let done =
-            resize(&mut self.resizer, PixelType::U8, (&self.packed, w as u32, h as u32), target);
+        let done = resize(&mut self.resizer, PixelType::U8, (&self.packed, w as u32, h as u32), target);
         // Sizes were checked by the caller and both buffers are built to them.
         debug_assert!(done.is_ok(), "{done:?}");
     }

@@ -126,9 +126,8 @@ impl ClipReader {
                 clip.start_ns = time;
                 self.last_squeezed = None;
             }
-            let earlier = self
-                .previous
-                .filter(|p| self.held_valid && time - p.pts_ns.min(time) <= current.pts_ns - time);
+            let earlier =
+                self.previous.filter(|p| self.held_valid && time - p.pts_ns.min(time) <= current.pts_ns - time);
             if let Some(slot) = self.contract.ticks.iter().position(|&t| t == position) {
                 if earlier.is_none() && !self.fresh_valid {
                     source.read(&mut self.fresh)?;
@@ -186,14 +185,12 @@ impl ClipReader {
         };
         let next_ns = current.pts_ns + (1e9 / rate) as u64;
         // Ticks between this frame and the next that are nearer to this one.
-        (self.tick..)
-            .map(|tick| (tick, self.time_of(tick)))
-            .take_while(|(_, time)| *time <= next_ns)
-            .any(|(tick, time)| {
+        (self.tick..).map(|tick| (tick, self.time_of(tick))).take_while(|(_, time)| *time <= next_ns).any(
+            |(tick, time)| {
                 let position = (tick % u64::from(self.contract.clip_ticks)) as u32;
-                self.contract.ticks.contains(&position)
-                    && time - current.pts_ns.min(time) <= next_ns - time
-            })
+                self.contract.ticks.contains(&position) && time - current.pts_ns.min(time) <= next_ns - time
+            },
+        )
     }
 }
 
@@ -263,11 +260,7 @@ mod tests {
     fn clips(source: &mut Flat) -> Vec<(u64, u64, Vec<u8>)> {
         let (mut reader, mut clip, mut found) = (ClipReader::new(contract()), Clip::default(), vec![]);
         while reader.next_clip(source, &mut clip).unwrap() == Next::Clip {
-            found.push((
-                clip.first_frame,
-                clip.last_frame,
-                clip.pixels.chunks(12).map(|p| p[0]).collect(),
-            ));
+            found.push((clip.first_frame, clip.last_frame, clip.pixels.chunks(12).map(|p| p[0]).collect()));
         }
         found
     }
@@ -275,10 +268,7 @@ mod tests {
     #[test]
     fn at_25_per_second_each_tick_is_a_frame_and_only_the_wanted_are_fetched() {
         let mut source = Flat::new((0..40).map(|i| i * 40_000_000).collect(), Some(25.0));
-        assert_eq!(
-            clips(&mut source),
-            vec![(1, 16, vec![1, 6, 11, 16]), (17, 32, vec![17, 22, 27, 32])]
-        );
+        assert_eq!(clips(&mut source), vec![(1, 16, vec![1, 6, 11, 16]), (17, 32, vec![17, 22, 27, 32])]);
         assert_eq!(source.fetched, 10, "8 wanted, and 2 of the clip that was never whole");
     }
 
@@ -295,10 +285,7 @@ mod tests {
         source.gap_before = Some(20);
         let (mut reader, mut clip) = (ClipReader::new(contract()), Clip::default());
         assert_eq!(reader.next_clip(&mut source, &mut clip).unwrap(), Next::Clip);
-        assert_eq!(
-            reader.next_clip(&mut source, &mut clip).unwrap(),
-            Next::Gap { reason: "unplugged".into() }
-        );
+        assert_eq!(reader.next_clip(&mut source, &mut clip).unwrap(), Next::Gap { reason: "unplugged".into() });
         assert_eq!(reader.next_clip(&mut source, &mut clip).unwrap(), Next::Clip);
         assert_eq!((clip.first_frame, clip.last_frame), (21, 36));
     }

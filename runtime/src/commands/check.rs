@@ -48,10 +48,7 @@ pub fn read_config(path: &Path) -> Result<Config> {
     let mut bytes = Vec::new();
     // A blob's frame is a little larger than its payload; one byte more shows that the file is too large.
     let bytes_max = CONFIG_BYTES_MAX + 64;
-    open(path)?
-        .take(bytes_max as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(path, &error))?;
+    open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() > bytes_max {
         return Err(Error::invalid(
             subject,
@@ -60,17 +57,15 @@ pub fn read_config(path: &Path) -> Result<Config> {
         ));
     }
     if wire::is_config_blob(&bytes) {
-        return wire::decode(&bytes).map_err(|error| {
-            Error::corrupt(subject, error.to_string(), "write the blob again from its TOML")
-        });
+        return wire::decode(&bytes)
+            .map_err(|error| Error::corrupt(subject, error.to_string(), "write the blob again from its TOML"));
     }
     let Ok(text) = String::from_utf8(bytes) else {
         return Err(Error::invalid(subject, "is neither text nor a config blob", "name a config"));
     };
     Config::from_toml(&text).map_err(|error| match error.problems.as_slice() {
         [one] => {
-            let place =
-                one.place.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
+            let place = one.place.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
             let key = if one.key.is_empty() { String::new() } else { format!("`{}` ", one.key) };
             Error::invalid(subject + &place, key + &one.problem, &one.remedy)
         }
@@ -92,8 +87,7 @@ fn check(path: &Path) -> Result<String> {
     if start.starts_with(b"\x93NUMPY") || path.extension().is_some_and(|ending| ending == "npy") {
         return check_rows(path);
     }
-    if read::looks_like_bundle(&start) || path.extension().is_some_and(|ending| ending == "tadpole")
-    {
+    if read::looks_like_bundle(&start) || path.extension().is_some_and(|ending| ending == "tadpole") {
         return check_bundle(path);
     }
     if wire::is_config_blob(&start)
@@ -113,12 +107,7 @@ fn check_rows(path: &Path) -> Result<String> {
     let mut rows = RowReader::open(path)?;
     let mut row = Vec::new();
     while rows.next_row(&mut row)? {}
-    Ok(format!(
-        "{}, feature rows: {} segments of {} numbers",
-        path.display(),
-        rows.rows(),
-        rows.width()
-    ))
+    Ok(format!("{}, feature rows: {} segments of {} numbers", path.display(), rows.rows(), rows.width()))
 }
 
 fn check_bundle(path: &Path) -> Result<String> {
@@ -147,23 +136,14 @@ fn check_bundle(path: &Path) -> Result<String> {
 fn check_config(path: &Path) -> Result<String> {
     let config = read_config(path)?;
     let names: Vec<_> = config.cameras.iter().map(|camera| camera.name.as_str()).collect();
-    let mut line =
-        format!("{}, a config: {} ({})", path.display(), cameras(names.len()), names.join(", "));
+    let mut line = format!("{}, a config: {} ({})", path.display(), cameras(names.len()), names.join(", "));
     let bundle = path.parent().unwrap_or(Path::new(".")).join(&config.model.bundle);
     if fs::exists(&bundle).unwrap_or(false) {
         let model = Bundle::open(&bundle, &config.trusted())?;
         model.require_extractor()?;
-        let _ = write!(
-            line,
-            "; model {} release {}, trusted",
-            model.manifest.name, model.manifest.release
-        );
+        let _ = write!(line, "; model {} release {}, trusted", model.manifest.name, model.manifest.release);
     } else {
-        let _ = write!(
-            line,
-            "; the model {} is not on this machine and was not checked",
-            bundle.display()
-        );
+        let _ = write!(line, "; the model {} is not on this machine and was not checked", bundle.display());
     }
     Ok(line)
 }
@@ -181,11 +161,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::invalid(
-        path.display().to_string(),
-        format!("cannot be read: {error}"),
-        "check the name and its rights",
-    )
+    Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), "check the name and its rights")
 }
 
 #[cfg(test)]
@@ -198,8 +174,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
-        let told = check(&path)
-            .map_or_else(|error| format!("{:?} {error}", error.kind), |line| format!("OK {line}"));
+        let told = check(&path).map_or_else(|error| format!("{:?} {error}", error.kind), |line| format!("OK {line}"));
         told.replace(&format!("{}/", folder.path().display()), "")
     }
 

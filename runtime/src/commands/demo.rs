@@ -56,20 +56,14 @@ fn parse_incident(text: &str) -> std::result::Result<Choice, String> {
 /// Run the demo; false when the alarm did not do its duty.
 pub fn run(args: &DemoArgs) -> Result<bool> {
     let uri = match args.incident.0 {
-        Some(kind) => format!(
-            "sim://?seed={}&seconds={}&incident={kind}&at={ONSET_S}",
-            args.seed, args.seconds
-        ),
+        Some(kind) => format!("sim://?seed={}&seconds={}&incident={kind}&at={ONSET_S}", args.seed, args.seconds),
         None => format!("sim://?seed={}&seconds={}", args.seed, args.seconds),
     };
     let bundle = show::open_bundle(args.model.as_ref())?;
     let road = SimSource::new(SimSpec::parse(&uri)?);
     let truth = road.truth();
-    let source: Opened = if args.fast {
-        Opened::Frames(Box::new(road))
-    } else {
-        Opened::Frames(Box::new(Paced::new(road)))
-    };
+    let source: Opened =
+        if args.fast { Opened::Frames(Box::new(road)) } else { Opened::Frames(Box::new(Paced::new(road))) };
     let pin = MemoryPin::new();
     let mut outputs = Outputs::default();
     outputs.push(GpioRelay::new(pin.clone(), Polarity::ActiveHigh)?);
@@ -89,9 +83,9 @@ pub fn run(args: &DemoArgs) -> Result<bool> {
     };
     if args.json {
         let mut report = watched.json();
-        report["incident"] = truth.as_ref().map_or(json!(null), |t| {
-            json!({ "start_s": t.start_s, "end_s": t.end_s, "kind": t.kind.to_string() })
-        });
+        report["incident"] = truth
+            .as_ref()
+            .map_or(json!(null), |t| json!({ "start_s": t.start_s, "end_s": t.end_s, "kind": t.kind.to_string() }));
         report["relay_edges"] = json!(pin.edges());
         show::print_json(&report)?;
         return Ok(good);
@@ -102,11 +96,7 @@ pub fn run(args: &DemoArgs) -> Result<bool> {
     for alarm in &watched.alarms {
         println!("alarm:    from {:.1} s to {:.1} s, highest score {:.3}", alarm.start_s, alarm.end_s, alarm.peak);
     }
-    println!(
-        "relay:    switched {} times, now {}",
-        pin.edges(),
-        if pin.level_is_high() { "closed" } else { "open" }
-    );
+    println!("relay:    switched {} times, now {}", pin.edges(), if pin.level_is_high() { "closed" } else { "open" });
     println!("{}", verdict(good, truth.is_some(), first.is_some()));
     Ok(good)
 }

@@ -44,9 +44,7 @@ pub fn run(command: &ModelCommand) -> Result<()> {
 fn show(args: &ShowArgs) -> Result<()> {
     let found = Bundle::inspect(&args.file)?;
     let trusted = match (&args.config, &found.signature) {
-        (Some(config), SignatureStatus::Fits(key)) => {
-            Some(super::check::read_config(config)?.trusted().contains(*key))
-        }
+        (Some(config), SignatureStatus::Fits(key)) => Some(super::check::read_config(config)?.trusted().contains(*key)),
         (Some(_), _) => Some(false),
         (None, _) => None,
     };
@@ -66,10 +64,7 @@ fn judge(file: &Path, signature: &SignatureStatus, trusted: Option<bool>) -> Res
             format!("it is signed with the key {key}, which the config does not trust"),
             "if you know this key, add it to `trusted_keys` of `[model]`",
         ),
-        _ => (
-            "its signature does not fit its manifest".into(),
-            "do not run it: get it again from whoever signed it",
-        ),
+        _ => ("its signature does not fit its manifest".into(), "do not run it: get it again from whoever signed it"),
     };
     Err(Error::new(ErrorKind::Untrusted, file.display().to_string(), problem, remedy))
 }
@@ -82,15 +77,7 @@ fn table(found: &Inspection, trusted: Option<bool>) -> String {
     row("id", found.id.clone());
     row("signature", signature_text(&found.signature, trusted));
     row("needs", format!("firmware {} or newer, engine {}", m.minimum_firmware, m.engine));
-    row(
-        "features",
-        format!(
-            "{}, {} wide, contract {}",
-            m.contract.name,
-            m.contract.feature_width,
-            m.contract.hash()
-        ),
-    );
+    row("features", format!("{}, {} wide, contract {}", m.contract.name, m.contract.feature_width, m.contract.hash()));
     if let Some(input) = &m.contract.input {
         row(
             "clip",
@@ -105,13 +92,7 @@ fn table(found: &Inspection, trusted: Option<bool>) -> String {
             ),
         );
     }
-    row(
-        "window",
-        format!(
-            "{} segments, alarms from {} on, {} of hindsight",
-            m.window, m.min_segments, m.look_ahead
-        ),
-    );
+    row("window", format!("{} segments, alarms from {} on, {} of hindsight", m.window, m.min_segments, m.look_ahead));
     for threshold in &m.thresholds {
         row(
             "threshold",
@@ -130,10 +111,7 @@ fn table(found: &Inspection, trusted: Option<bool>) -> String {
     );
     for file in &m.files {
         let sha = hex::encode(&file.sha256[..8]);
-        row(
-            "file",
-            format!("{}, {}, {} bytes, SHA-256 {sha}...", file.name, file.role, file.bytes),
-        );
+        row("file", format!("{}, {}, {} bytes, SHA-256 {sha}...", file.name, file.role, file.bytes));
     }
     row("proof", proof_text(m));
     for note in &m.notes {
@@ -159,11 +137,7 @@ fn layout(rows: &[(String, String)]) -> String {
 
 fn signature_text(signature: &SignatureStatus, trusted: Option<bool>) -> String {
     let fits = |key: &PublicKey| {
-        let whose = if demo_key::is_demo_key(*key) {
-            "the demo key (public: worthless for trust)"
-        } else {
-            "key"
-        };
+        let whose = if demo_key::is_demo_key(*key) { "the demo key (public: worthless for trust)" } else { "key" };
         let trust = match trusted {
             Some(true) => "trusted by the config",
             Some(false) => "NOT TRUSTED by the config",
@@ -180,13 +154,8 @@ fn signature_text(signature: &SignatureStatus, trusted: Option<bool>) -> String 
 
 fn proof_text(m: &Manifest) -> String {
     let extractor = m.golden.extractor.as_ref();
-    let clip =
-        extractor.map_or(String::new(), |golden| format!(" and the clip of seed {}", golden.seed));
-    format!(
-        "golden vectors for {} scores{clip}, tolerance {}",
-        m.golden.head_scores.len(),
-        m.golden.tolerance
-    )
+    let clip = extractor.map_or(String::new(), |golden| format!(" and the clip of seed {}", golden.seed));
+    format!("golden vectors for {} scores{clip}, tolerance {}", m.golden.head_scores.len(), m.golden.tolerance)
 }
 
 fn to_json(found: &Inspection, trusted: Option<bool>) -> Value {
@@ -255,9 +224,7 @@ fn plain(value: f32) -> f64 {
 #[cfg(test)]
 mod tests {
     use firmware_config::contract::{ClipContract, FeatureContract};
-    use firmware_config::manifest::{
-        AlarmDefaults, FileRole, GoldenRow, GoldenVectors, Note, TargetEngine, Version,
-    };
+    use firmware_config::manifest::{AlarmDefaults, FileRole, GoldenRow, GoldenVectors, Note, TargetEngine, Version};
 
     use super::*;
 
@@ -301,10 +268,7 @@ mod tests {
                 },
                 notes: vec![
                     Note { title: "trained on".into(), text: "a simulated road".into() },
-                    Note {
-                        title: "licences".into(),
-                        text: "head: MIT\nextractor: Apache-2.0\n".into(),
-                    },
+                    Note { title: "licences".into(), text: "head: MIT\nextractor: Apache-2.0\n".into() },
                 ],
             },
             signature: SignatureStatus::Fits(demo_key::DEMO_PUBLIC_KEY_HEX.parse().unwrap()),

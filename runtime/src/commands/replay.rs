@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use firmware_config::ClipContract;
 use indicatif::{ProgressBar, ProgressStyle};
+use runtime::Result;
 use runtime::clip::Clip;
 use runtime::output::Outputs;
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
@@ -12,7 +13,6 @@ use runtime::pipeline::RuleOverrides;
 use runtime::replay::{Best, Report, Truth};
 use runtime::source::SourceInfo;
 use runtime::source::open::{self, Opened};
-use runtime::Result;
 use serde_json::json;
 
 use super::show;

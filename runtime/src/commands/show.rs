@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use runtime::bundle::{Bundle, demo_keys, find};
 use runtime::features::Segment;
-use runtime::health::clock::{Clock as _, SystemClock};
 use runtime::health::Health;
+use runtime::health::clock::{Clock as _, SystemClock};
 use runtime::output::{AlarmEvent, Outputs, Phase};
 use runtime::pipeline::watch::{Seen, Watch};
 use runtime::pipeline::{Pipeline, RuleOverrides};
@@ -47,8 +47,7 @@ pub fn watch(
     let pipeline = Pipeline::new(source, bundle, over)?;
     let threshold = pipeline.alarm().rule().threshold;
     let health = Health::new("recording", false, clock.now());
-    let mut watch =
-        Watch::new("recording", pipeline, Arc::new(Mutex::new(outputs)), Arc::new(Mutex::new(health)));
+    let mut watch = Watch::new("recording", pipeline, Arc::new(Mutex::new(outputs)), Arc::new(Mutex::new(health)));
     let mut watched = Watched { scores: Vec::new(), alarms: Vec::new(), threshold };
     loop {
         let (what, event) = watch.step(clock.now())?;
@@ -133,5 +132,6 @@ pub fn score_line(segment: &Segment, score: f32, threshold: f32, event: Option<&
 
 /// Print one JSON object on standard output.
 pub fn print_json(value: &Value) -> Result<()> {
-    writeln!(std::io::stdout(), "{value}").map_err(|e| Error::failed("standard output", e.to_string(), "check the pipe"))
+    writeln!(std::io::stdout(), "{value}")
+        .map_err(|e| Error::failed("standard output", e.to_string(), "check the pipe"))
 }

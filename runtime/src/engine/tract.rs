@@ -55,13 +55,16 @@ impl TractEngine {
             .and_then(|m| m.into_runnable())
             .and_then(|plan| plan.spawn())
             .map_err(|e| bad("prepare", &e))?;
-        let info =
-            EngineInfo { engine: "tract", version: TRACT_VERSION, input_shape, output_shape };
+        let info = EngineInfo { engine: "tract", version: TRACT_VERSION, input_shape, output_shape };
         Ok(Self { info, name: name.into(), state })
     }
 
     fn failed(&self, problem: impl std::fmt::Display) -> Error {
-        Error::failed(&self.name, format!("tract failed: {problem}"), "see the journal; `tadpole model show` names the graph")
+        Error::failed(
+            &self.name,
+            format!("tract failed: {problem}"),
+            "see the journal; `tadpole model show` names the graph",
+        )
     }
 }
 
@@ -77,8 +80,7 @@ impl Engine for TractEngine {
             Input::F32(data) => Tensor::from_shape(shape, data),
         }
         .map_err(|e| self.failed(format!("input: {e}")))?;
-        let result =
-            self.state.run(tvec!(tensor.into_tvalue())).map_err(|e| self.failed(format!("{e:#}")))?;
+        let result = self.state.run(tvec!(tensor.into_tvalue())).map_err(|e| self.failed(format!("{e:#}")))?;
         let view = result[0].try_as_plain_ram().map_err(|e| self.failed(e))?;
         let values = view.as_slice::<f32>().map_err(|e| self.failed(e))?;
         if values.len() != output.len() {

@@ -109,7 +109,11 @@ impl<P: OutputPin> GpioRelay<P> {
         self.fault = set.as_ref().err().map(|e| format!("the line cannot be set: {e:?}"));
         set.map_err(|e| {
             let wish = if closed { "close" } else { "open" };
-            Error::failed("gpio", format!("cannot {wish} the relay: {e:?}"), "check the line's number, owner and wiring")
+            Error::failed(
+                "gpio",
+                format!("cannot {wish} the relay: {e:?}"),
+                "check the line's number, owner and wiring",
+            )
         })
     }
 }

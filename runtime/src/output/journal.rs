@@ -33,7 +33,11 @@ impl Journal {
     /// When it cannot be opened: better said at the start than at the first alarm.
     pub fn open(path: &Path) -> Result<Self> {
         let file = append_to(path).map_err(|e| {
-            Error::invalid(path.display().to_string(), format!("cannot be written: {e}"), "choose a writable journal file")
+            Error::invalid(
+                path.display().to_string(),
+                format!("cannot be written: {e}"),
+                "choose a writable journal file",
+            )
         })?;
         let (sender, receiver) = sync_channel(QUEUE_EVENTS);
         let fault = Arc::new(Mutex::new(None));
@@ -158,10 +162,7 @@ mod tests {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let events: Vec<Event> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-        assert_eq!(
-            events,
-            [started("a", 1), ended("a", 1), started("a", 2), ended("a", 2)].map(Event::Alarm)
-        );
+        assert_eq!(events, [started("a", 1), ended("a", 1), started("a", 2), ended("a", 2)].map(Event::Alarm));
     }
 
     #[test]

@@ -5,13 +5,13 @@ pub mod watch;
 
 use firmware_config::manifest::Manifest;
 
+use crate::Result;
 use crate::alarm::{Alarm, AlarmRule, Decision};
 use crate::bundle::Bundle;
 use crate::engine::tract::TractEngine;
 use crate::features::{Extractor, Fed, Feed, Segment};
 use crate::score::Scorer;
 use crate::source::open::Opened;
-use crate::Result;
 
 /// What one call of [`Pipeline::step`] did.
 #[derive(Clone, Debug, PartialEq)]

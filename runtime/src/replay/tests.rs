@@ -20,7 +20,13 @@ impl Example {
             let bump = (-((time_s - 60.0) / 4.0).powi(2)).exp() as f32;
             let ripple = 0.5 + 0.5 * (segment as f32 * 0.9).sin() * (segment as f32 * 0.13).cos();
             let score = (0.06 + 0.12 * ripple + 0.78 * bump).min(1.0);
-            scores.push(ScoreRow { segment, first_frame: segment * 16 + 1, last_frame: segment * 16 + 16, time_s, score });
+            scores.push(ScoreRow {
+                segment,
+                first_frame: segment * 16 + 1,
+                last_frame: segment * 16 + 16,
+                time_s,
+                score,
+            });
             best.offer(time_s, score, |rgb| {
                 for y in 0..60u8 {
                     for x in 0..80u8 {

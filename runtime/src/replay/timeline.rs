@@ -206,7 +206,13 @@ impl Plot<'_> {
         pictures.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
         pictures.truncate(THUMBNAILS_MAX);
         if pictures.is_empty() {
-            self.write(13.0, (LEFT, STRIP + 20.0), Align::Left, QUIET, "no pictures: recorded feature rows, or no score yet");
+            self.write(
+                13.0,
+                (LEFT, STRIP + 20.0),
+                Align::Left,
+                QUIET,
+                "no pictures: recorded feature rows, or no score yet",
+            );
             return;
         }
         let aspect = if report.aspect.is_finite() { report.aspect.clamp(0.5, 3.0) } else { 4.0 / 3.0 };

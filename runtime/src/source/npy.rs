@@ -18,7 +18,8 @@ pub const BYTES_MAX: u64 = 1 << 30;
 /// A header longer than this is damage: two dimensions take 128 bytes.
 const HEADER_BYTES_MAX: usize = 1 << 14;
 
-const REMEDY: &str = "write it with numpy.save as a C-ordered float16 or float32 array of shape [T, D] or [T, crops, D]";
+const REMEDY: &str =
+    "write it with numpy.save as a C-ordered float16 or float32 array of shape [T, D] or [T, crops, D]";
 
 /// How one value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +61,7 @@ impl Matrix {
         for row in self.data.chunks_exact(self.crops * self.width) {
             mean_onto(row, self.width, &mut data);
         }
-        Self {
-            crops: 1,
-            data,
-            ..self
-        }
+        Self { crops: 1, data, ..self }
     }
 
     /// Row `row` of crop `crop`: D values.
@@ -116,37 +113,25 @@ impl RowReader {
     pub fn open(path: &Path) -> Result<Self> {
         super::ffmpeg::probe::check_file(path)?;
         let name = path.display().to_string();
-        let unreadable = |e: std::io::Error| {
-            Error::invalid(
-                &name,
-                format!("cannot be read: {e}"),
-                "check its permissions and disk",
-            )
-        };
+        let unreadable =
+            |e: std::io::Error| Error::invalid(&name, format!("cannot be read: {e}"), "check its permissions and disk");
         let file = File::open(path).map_err(unreadable)?;
         let file_bytes = file.metadata().map_err(unreadable)?.len();
         let mut input = BufReader::new(file);
-        let (header, header_bytes) =
-            read_header(&mut input).map_err(|what| Error::corrupt(&name, what, REMEDY))?;
-        let (element, shape) =
-            judge(&header).map_err(|what| Error::invalid(&name, what, REMEDY))?;
+        let (header, header_bytes) = read_header(&mut input).map_err(|what| Error::corrupt(&name, what, REMEDY))?;
+        let (element, shape) = judge(&header).map_err(|what| Error::invalid(&name, what, REMEDY))?;
         let [rows, crops, width] = shape;
         let bytes = shape
             .iter()
             .try_fold(element.bytes() as u64, |product, &n| product.checked_mul(n))
             .filter(|&bytes| bytes <= BYTES_MAX)
             .ok_or_else(|| {
-                let claim =
-                    format!("its header claims {rows} x {crops} x {width} values, more than 1 GiB");
+                let claim = format!("its header claims {rows} x {crops} x {width} values, more than 1 GiB");
                 Error::corrupt(&name, claim, "split the recording, or write the file again")
             })?;
         let held = file_bytes.saturating_sub(header_bytes as u64);
         if bytes != held {
-            let verb = if held < bytes {
-                "truncated"
-            } else {
-                "too long"
-            };
+            let verb = if held < bytes { "truncated" } else { "too long" };
             return Err(Error::corrupt(
                 &name,
                 format!("{verb}: its header promises {bytes} bytes of data, the file holds {held}"),
@@ -188,28 +173,14 @@ impl RowReader {
             return Ok(None);
         }
         self.input.read_exact(&mut self.raw).map_err(|e| {
-            Error::corrupt(
-                &self.name,
-                format!("row {} cannot be read: {e}", self.next + 1),
-                "copy it again",
-            )
+            Error::corrupt(&self.name, format!("row {} cannot be read: {e}", self.next + 1), "copy it again")
         })?;
         self.values.clear();
         match self.element {
-            Element::F16 => self.values.extend(
-                self.raw
-                    .as_chunks::<2>()
-                    .0
-                    .iter()
-                    .map(|&b| f16::from_le_bytes(b).to_f32()),
-            ),
-            Element::F32 => self.values.extend(
-                self.raw
-                    .as_chunks::<4>()
-                    .0
-                    .iter()
-                    .map(|&b| f32::from_le_bytes(b)),
-            ),
+            Element::F16 => {
+                self.values.extend(self.raw.as_chunks::<2>().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()))
+            }
+            Element::F32 => self.values.extend(self.raw.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b))),
         }
         self.next += 1;
         if let Some(at) = self.values.iter().position(|v| !v.is_finite()) {
@@ -253,21 +224,14 @@ pub fn load_npy(path: &Path) -> Result<Matrix> {
     while let Some(values) = reader.next_values()? {
         data.extend_from_slice(values);
     }
-    Ok(Matrix {
-        rows: reader.rows,
-        crops: reader.crops,
-        width: reader.width,
-        data,
-    })
+    Ok(Matrix { rows: reader.rows, crops: reader.crops, width: reader.width, data })
 }
 
 /// The header's text and the number of bytes before the data.
 fn read_header(input: &mut impl Read) -> std::result::Result<(String, usize), String> {
     let short = |_| "it ends inside its header".to_owned();
     let mut magic = [0; 8];
-    input
-        .read_exact(&mut magic)
-        .map_err(|_| "is not an .npy file".to_owned())?;
+    input.read_exact(&mut magic).map_err(|_| "is not an .npy file".to_owned())?;
     if &magic[..6] != b"\x93NUMPY" {
         return Err("is not an .npy file".into());
     }
@@ -296,9 +260,7 @@ fn read_header(input: &mut impl Read) -> std::result::Result<(String, usize), St
 /// `{'descr': '<f4', 'fortran_order': False, 'shape': (64, 1024), }`.
 fn judge(header: &str) -> std::result::Result<(Element, [u64; 3]), String> {
     let value = |key: &str| {
-        let at = header
-            .find(&format!("'{key}'"))
-            .or_else(|| header.find(&format!("\"{key}\"")));
+        let at = header.find(&format!("'{key}'")).or_else(|| header.find(&format!("\"{key}\"")));
         at.and_then(|at| header[at + key.len() + 2..].trim_start().strip_prefix(':'))
             .map(str::trim_start)
             .ok_or_else(|| format!("its header has no '{key}'"))
@@ -325,10 +287,7 @@ fn judge(header: &str) -> std::result::Result<(Element, [u64; 3]), String> {
         .split(',')
         .map(|s| s.trim().trim_end_matches('L'))
         .filter(|s| !s.is_empty())
-        .map(|s| {
-            s.parse()
-                .map_err(|_| format!("its header has a shape ({shape}) that is none"))
-        })
+        .map(|s| s.parse().map_err(|_| format!("its header has a shape ({shape}) that is none")))
         .collect::<std::result::Result<_, _>>()?;
     let shape = match sizes[..] {
         [rows, width] => [rows, 1, width],
@@ -349,8 +308,7 @@ mod tests {
 
     /// An .npy file as numpy writes it.
     fn npy(descr: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let mut text =
-            format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
+        let mut text = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
         while (10 + text.len() + 1) % 64 != 0 {
             text.push(' ');
         }
@@ -376,20 +334,11 @@ mod tests {
     fn rows_of_both_types_and_crops() {
         let data: Vec<f32> = (0..12).map(|v| v as f32).collect();
         let m = load(&npy("<f4", "False", "(2, 6)", &f32s(&data))).unwrap();
-        assert_eq!(
-            (m.rows, m.crops, m.width, m.row(1, 0)),
-            (2, 1, 6, &data[6..])
-        );
+        assert_eq!((m.rows, m.crops, m.width, m.row(1, 0)), (2, 1, 6, &data[6..]));
         let m = load(&npy("<f4", "False", "(2, 3, 2)", &f32s(&data))).unwrap();
-        assert_eq!(
-            (m.rows, m.crops, m.width, m.row(1, 2)),
-            (2, 3, 2, &data[10..])
-        );
+        assert_eq!((m.rows, m.crops, m.width, m.row(1, 2)), (2, 3, 2, &data[10..]));
         assert_eq!(m.crop_mean().data, [2.0, 3.0, 8.0, 9.0]);
-        let halves: Vec<u8> = data
-            .iter()
-            .flat_map(|&v| f16::from_f32(v / 4.0).to_le_bytes())
-            .collect();
+        let halves: Vec<u8> = data.iter().flat_map(|&v| f16::from_f32(v / 4.0).to_le_bytes()).collect();
         let m = load(&npy("<f2", "False", "(3, 4)", &halves)).unwrap();
         assert_eq!(m.data, data.iter().map(|v| v / 4.0).collect::<Vec<_>>());
     }
@@ -397,16 +346,8 @@ mod tests {
     #[test]
     fn rows_come_one_by_one_averaged() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(
-            file.path(),
-            npy(
-                "<f4",
-                "False",
-                "(2, 2, 2)",
-                &f32s(&[1., 2., 3., 4., 5., 6., 7., 8.]),
-            ),
-        )
-        .unwrap();
+        std::fs::write(file.path(), npy("<f4", "False", "(2, 2, 2)", &f32s(&[1., 2., 3., 4., 5., 6., 7., 8.])))
+            .unwrap();
         let mut reader = RowReader::open(file.path()).unwrap();
         let mut row = vec![9.0; 7];
         assert!(reader.next_row(&mut row).unwrap());
@@ -420,78 +361,28 @@ mod tests {
     fn what_is_wrong_is_named() {
         let eight = f32s(&[0.0; 2]);
         for (bytes, kind, word) in [
-            (
-                b"not numpy at all".to_vec(),
-                ErrorKind::Corrupt,
-                "not an .npy",
-            ),
+            (b"not numpy at all".to_vec(), ErrorKind::Corrupt, "not an .npy"),
             (b"\x93NUMPY".to_vec(), ErrorKind::Corrupt, "not an .npy"),
-            (
-                npy("<f8", "False", "(1, 1)", &eight),
-                ErrorKind::InvalidInput,
-                "'<f8'",
-            ),
-            (
-                npy("<f4", "True", "(1, 2)", &eight),
-                ErrorKind::InvalidInput,
-                "Fortran",
-            ),
-            (
-                npy("<f4", "False", "(2,)", &eight),
-                ErrorKind::InvalidInput,
-                "shape (2,)",
-            ),
-            (
-                npy("<f4", "False", "(0, 2)", &[]),
-                ErrorKind::InvalidInput,
-                "no rows",
-            ),
-            (
-                npy("<f4", "False", "(1, -2)", &eight),
-                ErrorKind::InvalidInput,
-                "shape",
-            ),
-            (
-                npy("<f4", "False", "(2, 2)", &eight),
-                ErrorKind::Corrupt,
-                "truncated",
-            ),
-            (
-                npy("<f4", "False", "(1, 1)", &eight),
-                ErrorKind::Corrupt,
-                "too long",
-            ),
-            (
-                npy("<f4", "False", "(99999999, 99999)", &eight),
-                ErrorKind::Corrupt,
-                "1 GiB",
-            ),
-            (
-                npy("<f4", "False", "(9999999999999, 9999999999999)", &eight),
-                ErrorKind::Corrupt,
-                "1 GiB",
-            ),
+            (npy("<f8", "False", "(1, 1)", &eight), ErrorKind::InvalidInput, "'<f8'"),
+            (npy("<f4", "True", "(1, 2)", &eight), ErrorKind::InvalidInput, "Fortran"),
+            (npy("<f4", "False", "(2,)", &eight), ErrorKind::InvalidInput, "shape (2,)"),
+            (npy("<f4", "False", "(0, 2)", &[]), ErrorKind::InvalidInput, "no rows"),
+            (npy("<f4", "False", "(1, -2)", &eight), ErrorKind::InvalidInput, "shape"),
+            (npy("<f4", "False", "(2, 2)", &eight), ErrorKind::Corrupt, "truncated"),
+            (npy("<f4", "False", "(1, 1)", &eight), ErrorKind::Corrupt, "too long"),
+            (npy("<f4", "False", "(99999999, 99999)", &eight), ErrorKind::Corrupt, "1 GiB"),
+            (npy("<f4", "False", "(9999999999999, 9999999999999)", &eight), ErrorKind::Corrupt, "1 GiB"),
             (
                 npy("<f4", "False", "(1, 2)", &f32s(&[0.0, f32::NAN])),
                 ErrorKind::Corrupt,
                 "row 1 of 1 holds NaN in column 2",
             ),
-            (
-                npy("<f4", "False", "(2, 1)", &f32s(&[0.0, f32::INFINITY])),
-                ErrorKind::Corrupt,
-                "row 2 of 2 holds inf",
-            ),
+            (npy("<f4", "False", "(2, 1)", &f32s(&[0.0, f32::INFINITY])), ErrorKind::Corrupt, "row 2 of 2 holds inf"),
         ] {
             let e = load(&bytes).expect_err(word);
-            assert!(
-                e.kind == kind && e.to_string().contains(word),
-                "{word}: {e}"
-            );
+            assert!(e.kind == kind && e.to_string().contains(word), "{word}: {e}");
         }
-        assert_eq!(
-            load_npy(Path::new("/no/such.npy")).unwrap_err().kind,
-            ErrorKind::InvalidInput
-        );
+        assert_eq!(load_npy(Path::new("/no/such.npy")).unwrap_err().kind, ErrorKind::InvalidInput);
     }
 
     proptest! {

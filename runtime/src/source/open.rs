@@ -31,32 +31,26 @@ pub fn open(uri: &str) -> Result<Opened> {
     let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme {
         "features" => RowSource::open(uri).map(Opened::Rows),
-        "" | "file" | "rtsp" | "rtsps" | "tcp" => Ok(Opened::Frames(Box::new(FfmpegSource::open(
-            uri,
-            &Options::default(),
-        )?))),
+        "" | "file" | "rtsp" | "rtsps" | "tcp" => {
+            Ok(Opened::Frames(Box::new(FfmpegSource::open(uri, &Options::default())?)))
+        }
         "sim" => Ok(Opened::Frames(Box::new(SimSource::open(uri)?))),
         "v4l" => Err(Error::invalid(
             uri,
             "local cameras are not in this build",
             "install the camera firmware build, or use rtsp://",
         )),
-        other => Err(Error::invalid(
-            uri,
-            format!("has the unknown scheme {other}://"),
-            KNOWN,
-        )),
+        other => Err(Error::invalid(uri, format!("has the unknown scheme {other}://"), KNOWN)),
     }
 }
 
 /// A `.sim` file holds one line, the `sim://` URI of a simulated recording.
 fn open_sim_file(path: &str) -> Result<Opened> {
     let remedy = "write one with `tadpole-trainer simulate`, or a line such as sim://?seed=1";
-    let text = std::fs::read_to_string(path).map_err(|e| Error::invalid(path, format!("cannot be read: {e}"), remedy))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Error::invalid(path, format!("cannot be read: {e}"), remedy))?;
     match text.trim() {
-        uri if uri.starts_with("sim://") && !uri.contains('\n') => {
-            Ok(Opened::Frames(Box::new(SimSource::open(uri)?)))
-        }
+        uri if uri.starts_with("sim://") && !uri.contains('\n') => Ok(Opened::Frames(Box::new(SimSource::open(uri)?))),
         _ => Err(Error::corrupt(path, "does not hold one sim:// line", remedy)),
     }
 }
@@ -68,17 +62,10 @@ mod tests {
 
     #[test]
     fn unknown_schemes_are_refused_with_the_known_ones() {
-        for uri in [
-            "gopher://x",
-            "http://example.org/a.mp4",
-            "v4l:///dev/video0",
-        ] {
+        for uri in ["gopher://x", "http://example.org/a.mp4", "v4l:///dev/video0"] {
             let e = open(uri).err().unwrap();
             assert_eq!(e.kind, ErrorKind::InvalidInput);
-            assert!(
-                e.to_string().contains("rtsp://") && e.to_string().contains(uri),
-                "{e}"
-            );
+            assert!(e.to_string().contains("rtsp://") && e.to_string().contains(uri), "{e}");
         }
     }
 
@@ -92,11 +79,7 @@ mod tests {
 
     #[test]
     fn a_scheme_finds_its_source() {
-        for uri in [
-            "features:///no/such.npy",
-            "/no/such.mp4",
-            "file:///no/such.mp4",
-        ] {
+        for uri in ["features:///no/such.npy", "/no/such.mp4", "file:///no/such.mp4"] {
             let e = open(uri).err().unwrap();
             assert!(e.to_string().contains("there is no such file"), "{e}");
         }

@@ -48,11 +48,7 @@ impl RowSource {
                 ));
             }
         };
-        Ok(Self {
-            path,
-            reader,
-            contract,
-        })
+        Ok(Self { path, reader, contract })
     }
 
     /// The contract that the rows were made under.
@@ -80,10 +76,7 @@ impl RowSource {
         if have.feature_width != want.feature_width {
             return Err(Error::invalid(
                 name,
-                format!(
-                    "has rows {} wide, the model takes {}",
-                    have.feature_width, want.feature_width
-                ),
+                format!("has rows {} wide, the model takes {}", have.feature_width, want.feature_width),
                 "choose the model that was trained on these features",
             ));
         }
@@ -121,21 +114,13 @@ fn find_contract(path: &Path) -> Result<Option<(PathBuf, FeatureContract)>> {
         match std::fs::read(&at) {
             Ok(bytes) => {
                 let contract = serde_json::from_slice(&bytes).map_err(|e| {
-                    Error::corrupt(
-                        &name,
-                        format!("is not a feature contract: {e}"),
-                        "copy it again, or remove it",
-                    )
+                    Error::corrupt(&name, format!("is not a feature contract: {e}"), "copy it again, or remove it")
                 })?;
                 return Ok(Some((at, contract)));
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => {
-                return Err(Error::invalid(
-                    name,
-                    format!("cannot be read: {e}"),
-                    "check its permissions",
-                ));
+                return Err(Error::invalid(name, format!("cannot be read: {e}"), "check its permissions"));
             }
         }
     }
@@ -153,12 +138,7 @@ mod tests {
         let path = folder.join("test/v.npy");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let file = std::fs::File::create(&path).unwrap();
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&[3, 2])
-            .writer(file)
-            .begin_nd()
-            .unwrap();
+        let mut writer = npyz::WriteOptions::new().default_dtype().shape(&[3, 2]).writer(file).begin_nd().unwrap();
         writer.extend([1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
         writer.finish().unwrap();
         format!("features://{}", path.display())
@@ -173,12 +153,7 @@ mod tests {
             ticks: vec![0, 5, 10, 15],
             extractor_sha256: sha.into(),
         };
-        FeatureContract {
-            name: "lite0-160".into(),
-            feature_width: width,
-            background_segments: 0,
-            input: Some(input),
-        }
+        FeatureContract { name: "lite0-160".into(), feature_width: width, background_segments: 0, input: Some(input) }
     }
 
     #[test]
@@ -200,11 +175,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let uri = rows(folder.path());
         let put = |c: &FeatureContract| {
-            std::fs::write(
-                folder.path().join("contract.json"),
-                serde_json::to_vec(c).unwrap(),
-            )
-            .unwrap();
+            std::fs::write(folder.path().join("contract.json"), serde_json::to_vec(c).unwrap()).unwrap();
         };
         put(&contract(2, "aa"));
         let source = RowSource::open(&uri).unwrap();
@@ -214,10 +185,7 @@ mod tests {
         let e = source.check_contract(&contract(3, "aa")).unwrap_err();
         assert!(e.to_string().contains("2 wide, the model takes 3"), "{e}");
         put(&contract(5, "aa"));
-        assert_eq!(
-            RowSource::open(&uri).unwrap_err().kind,
-            ErrorKind::InvalidInput
-        );
+        assert_eq!(RowSource::open(&uri).unwrap_err().kind, ErrorKind::InvalidInput);
         std::fs::write(folder.path().join("contract.json"), "{").unwrap();
         assert_eq!(RowSource::open(&uri).unwrap_err().kind, ErrorKind::Corrupt);
     }

@@ -55,11 +55,7 @@ pub fn read(path: &Path) -> Result<Vec<Entry>> {
             .map_err(|error| error.to_string())
             .and_then(|line| parse(&line))
             .and_then(|entry| {
-                if names.insert(entry.video.clone()) {
-                    Ok(entry)
-                } else {
-                    Err(format!("lists {} twice", entry.video))
-                }
+                if names.insert(entry.video.clone()) { Ok(entry) } else { Err(format!("lists {} twice", entry.video)) }
             })
             .map_err(|problem| {
                 Error::invalid(

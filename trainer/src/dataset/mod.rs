@@ -169,12 +169,7 @@ fn read_contract(root: &Path) -> Result<Option<FeatureContract>> {
 }
 
 /// Find and check one video's file; the first file's width settles an absent contract.
-fn open_video(
-    root: &Path,
-    split: Split,
-    entry: Entry,
-    contract: &mut Option<FeatureContract>,
-) -> Result<Video> {
+fn open_video(root: &Path, split: Split, entry: Entry, contract: &mut Option<FeatureContract>) -> Result<Video> {
     let path = root.join(split.name()).join(format!("{}.npy", entry.video));
     let header = npy::header(&path)?;
     let width = header.width as u32;

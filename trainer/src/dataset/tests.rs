@@ -74,7 +74,8 @@ fn half_precision_is_read() {
     let folder = tempfile::tempdir().unwrap();
     small(folder.path());
     let mut bytes = Vec::new();
-    let mut npy = npyz::WriteOptions::<half::f16>::new().default_dtype().shape(&[1, 2]).writer(&mut bytes).begin_nd().unwrap();
+    let mut npy =
+        npyz::WriteOptions::<half::f16>::new().default_dtype().shape(&[1, 2]).writer(&mut bytes).begin_nd().unwrap();
     npy.extend([half::f16::from_f32(0.5), half::f16::from_f32(-2.0)]).unwrap();
     npy.finish().unwrap();
     fs::write(folder.path().join("train/loud.npy"), bytes).unwrap();

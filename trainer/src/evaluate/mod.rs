@@ -41,7 +41,12 @@ pub struct Scored<'a> {
 }
 
 /// Score every video in `mode`.
-pub fn score_all<'a>(videos: &'a [Video], segments: usize, mode: Mode, scorer: &mut Scorer<'_>) -> Result<Vec<Scored<'a>>> {
+pub fn score_all<'a>(
+    videos: &'a [Video],
+    segments: usize,
+    mode: Mode,
+    scorer: &mut Scorer<'_>,
+) -> Result<Vec<Scored<'a>>> {
     videos
         .iter()
         .map(|video| {

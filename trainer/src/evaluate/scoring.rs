@@ -22,7 +22,13 @@ pub enum Mode {
 const BATCH: usize = 64;
 
 /// One score per row of `rows` `[n, D]`.
-pub fn score_video(rows: &[f32], width: usize, segments: usize, mode: Mode, scorer: &mut Scorer<'_>) -> Result<Vec<f32>> {
+pub fn score_video(
+    rows: &[f32],
+    width: usize,
+    segments: usize,
+    mode: Mode,
+    scorer: &mut Scorer<'_>,
+) -> Result<Vec<f32>> {
     let n = rows.len() / width;
     match mode {
         Mode::Offline => {

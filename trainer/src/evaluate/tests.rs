@@ -58,9 +58,8 @@ fn streaming_scores_see_the_newest_row_last_and_none_later() {
     let rows: Vec<f32> = (0..150).map(|i| i as f32).collect();
     assert_eq!(score_video(&rows, 1, 64, Mode::Streaming, &mut echo).unwrap(), rows);
     // The oldest segment of the window: row 0 while the ring fills, then the row 63 before.
-    let mut oldest = |windows: &[f32], _: usize| {
-        Ok(windows.chunks_exact(64).flat_map(|window| [window[0]; 64]).collect())
-    };
+    let mut oldest =
+        |windows: &[f32], _: usize| Ok(windows.chunks_exact(64).flat_map(|window| [window[0]; 64]).collect());
     let firsts = score_video(&rows, 1, 64, Mode::Streaming, &mut oldest).unwrap();
     assert!(firsts[..64].iter().all(|&row| row == 0.0));
     assert_eq!(firsts[64..], rows[1..87]);

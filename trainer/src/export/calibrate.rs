@@ -54,11 +54,7 @@ pub fn calibrate(
         .take_while(|&threshold| alarms(threshold) <= allowed)
         .last()
         .unwrap_or(1.0 - f32::EPSILON);
-    Ok(Threshold {
-        value,
-        false_alarms_per_hour: alarms(value) as f32 / hours,
-        calibration_hours: hours,
-    })
+    Ok(Threshold { value, false_alarms_per_hour: alarms(value) as f32 / hours, calibration_hours: hours })
 }
 
 fn raised(scores: &[f32], segments: usize, rule: AlarmRule) -> usize {
@@ -76,8 +72,7 @@ mod tests {
 
     #[test]
     fn alarms_are_counted_as_a_camera_raises_them() {
-        let rule =
-            AlarmRule { threshold: 0.5, release: 0.25, min_length: 2, cool_down_ns: 0, min_segments: 3 };
+        let rule = AlarmRule { threshold: 0.5, release: 0.25, min_length: 2, cool_down_ns: 0, min_segments: 3 };
         assert_eq!(raised(&[0.9, 0.9, 0.0, 0.6, 0.6, 0.3, 0.6, 0.1, 0.6, 0.0], 64, rule), 1);
         assert_eq!(raised(&[0.0, 0.0, 0.9, 0.9, 0.0, 0.9, 0.9], 64, rule), 2);
     }

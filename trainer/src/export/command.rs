@@ -127,9 +127,8 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 
 fn name_of(out: &Path) -> Result<String> {
     let stem = out.file_stem().map(|s| s.to_string_lossy().into_owned());
-    stem.filter(|_| out.extension().is_some_and(|e| e == "tadpole")).ok_or_else(|| {
-        Error::invalid(out.display().to_string(), "does not end in .tadpole", "give --out NAME.tadpole")
-    })
+    stem.filter(|_| out.extension().is_some_and(|e| e == "tadpole"))
+        .ok_or_else(|| Error::invalid(out.display().to_string(), "does not end in .tadpole", "give --out NAME.tadpole"))
 }
 
 fn read_extractor(path: &Path, run: &Run) -> Result<Vec<u8>> {

@@ -26,9 +26,9 @@ pub fn keygen(path: &Path) -> Result<PublicKey> {
         Error::failed(&subject, format!("the system gives no random numbers: {error}"), "try again")
     })?;
     let key = SigningKey::from_bytes(&seed);
-    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| {
-        Error::failed(&subject, format!("the key cannot be encoded: {error}"), "report this")
-    })?;
+    let pem = key
+        .to_pkcs8_pem(LineEnding::LF)
+        .map_err(|error| Error::failed(&subject, format!("the key cannot be encoded: {error}"), "report this"))?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -44,11 +44,7 @@ pub fn keygen(path: &Path) -> Result<PublicKey> {
             "already exists, and a key is never overwritten: cameras may trust it",
             "name another file",
         ),
-        _ => Error::invalid(
-            &subject,
-            format!("cannot be written: {error}"),
-            "check the folder and its rights",
-        ),
+        _ => Error::invalid(&subject, format!("cannot be written: {error}"), "check the folder and its rights"),
     })?;
     Ok((&key).into())
 }
@@ -69,15 +65,10 @@ pub fn keygen_message(path: &Path, key: PublicKey) -> String {
 pub fn read_signing_key(path: &Path) -> Result<SigningKey> {
     let subject = path.display().to_string();
     let make = "make one with `tadpole-trainer keygen FILE`";
-    let unreadable =
-        |error: std::io::Error| Error::invalid(&subject, format!("cannot be read: {error}"), make);
+    let unreadable = |error: std::io::Error| Error::invalid(&subject, format!("cannot be read: {error}"), make);
     let bytes = fs::metadata(path).map_err(unreadable)?.len();
     if bytes > KEY_BYTES_MAX {
-        return Err(Error::invalid(
-            &subject,
-            format!("has {bytes} bytes and is no private key"),
-            make,
-        ));
+        return Err(Error::invalid(&subject, format!("has {bytes} bytes and is no private key"), make));
     }
     let pem = fs::read_to_string(path).map_err(unreadable)?;
     SigningKey::from_pkcs8_pem(&pem).map_err(|error| {
@@ -134,18 +125,14 @@ mod tests {
             error.problem
         };
         let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAsvhZzoqUmo6UaZZzfF7WQYbZu1MxK8SUEMvZji9viZE=\n-----END PUBLIC KEY-----\n";
-        let damaged = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIDCwN6TrLED9ZbMCwO8QJ44g\n-----END PRIVATE KEY-----\n";
+        let damaged =
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIDCwN6TrLED9ZbMCwO8QJ44g\n-----END PRIVATE KEY-----\n";
         assert!(told(public.as_bytes()).contains("is a public key"));
         assert!(told(damaged.as_bytes()).contains("no ed25519 private key"));
         assert!(told(b"hello").contains("holds no"));
         assert!(told(&[0xff; 9]).contains("cannot be read"));
         assert!(told(&vec![b'x'; 20_000]).contains("20000 bytes"));
-        assert!(
-            read_signing_key(&folder.path().join("none"))
-                .unwrap_err()
-                .problem
-                .contains("cannot be read")
-        );
+        assert!(read_signing_key(&folder.path().join("none")).unwrap_err().problem.contains("cannot be read"));
     }
 
     #[test]

@@ -30,14 +30,8 @@ impl Part {
 ///
 /// # Errors
 /// When the manifest is not valid with these parts, or the bundle cannot be written or read back.
-pub fn package(
-    out: &Path,
-    mut manifest: Manifest,
-    parts: &[Part],
-    key: &SigningKey,
-) -> Result<String> {
-    manifest.files =
-        parts.iter().map(|part| FileEntry::of(&part.name, part.role, &part.content)).collect();
+pub fn package(out: &Path, mut manifest: Manifest, parts: &[Part], key: &SigningKey) -> Result<String> {
+    manifest.files = parts.iter().map(|part| FileEntry::of(&part.name, part.role, &part.content)).collect();
     let contents: Vec<&[u8]> = parts.iter().map(|part| part.content.as_slice()).collect();
     let id = bundle::write(out, &manifest, &contents, key)?;
     Bundle::open(out, &TrustedKeys::only(key.into()))?;
@@ -47,9 +41,7 @@ pub fn package(
 #[cfg(test)]
 mod tests {
     use firmware_config::contract::{ClipContract, FeatureContract};
-    use firmware_config::manifest::{
-        AlarmDefaults, GoldenRow, GoldenVectors, TargetEngine, Threshold, Version,
-    };
+    use firmware_config::manifest::{AlarmDefaults, GoldenRow, GoldenVectors, TargetEngine, Threshold, Version};
 
     use super::*;
 
@@ -70,19 +62,13 @@ mod tests {
                     rate_hz: 25,
                     clip_ticks: 16,
                     ticks: vec![0, 15],
-                    extractor_sha256: hex::encode(
-                        FileEntry::of("e", FileRole::Extractor, extractor).sha256,
-                    ),
+                    extractor_sha256: hex::encode(FileEntry::of("e", FileRole::Extractor, extractor).sha256),
                 }),
             },
             window: 2,
             min_segments: 1,
             look_ahead: 0,
-            thresholds: vec![Threshold {
-                value: 0.5,
-                false_alarms_per_hour: 0.1,
-                calibration_hours: 1.0,
-            }],
+            thresholds: vec![Threshold { value: 0.5, false_alarms_per_hour: 0.1, calibration_hours: 1.0 }],
             alarm: AlarmDefaults { release_ratio: 0.8, min_length_s: 0.0, cool_down_s: 0.0 },
             files: Vec::new(),
             golden: GoldenVectors {

@@ -89,15 +89,7 @@ pub fn layers() -> Vec<Layer> {
             }
             all.push(Layer {
                 groups: inner,
-                ..dense(
-                    format!("{at}._depthwise_conv"),
-                    format!("{at}._bn1"),
-                    inner,
-                    inner,
-                    kernel,
-                    stride,
-                    true,
-                )
+                ..dense(format!("{at}._depthwise_conv"), format!("{at}._bn1"), inner, inner, kernel, stride, true)
             });
             let (name, norm) = (format!("{at}._project_conv"), format!("{at}._bn2"));
             all.push(Layer {

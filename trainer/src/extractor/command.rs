@@ -47,11 +47,7 @@ pub struct ExtractorArgs {
 /// When the weights or the footage cannot be used, or a file cannot be written.
 pub fn run(args: &ExtractorArgs) -> Result<()> {
     if !(0.0..=1.0).contains(&args.whitening) {
-        return Err(Error::invalid(
-            "--whitening",
-            "is not between 0 and 1",
-            "give 1 for all, 0 for none",
-        ));
+        return Err(Error::invalid("--whitening", "is not between 0 and 1", "give 1 for all, 0 for none"));
     }
     if args.out.extension().is_none_or(|e| e != "onnx") {
         let subject = args.out.display().to_string();

@@ -59,10 +59,9 @@ pub fn write_contract(onnx: &Path, contract: &FeatureContract) -> Result<()> {
 pub fn read_contract(onnx: &Path, graph: &[u8]) -> Result<FeatureContract> {
     let path = contract_path(onnx);
     let subject = path.display().to_string();
-    let remedy =
-        "keep the extractor and the contract that `tadpole-trainer extractor` wrote together";
-    let json = std::fs::read_to_string(&path)
-        .map_err(|e| Error::invalid(&subject, format!("cannot be read: {e}"), remedy))?;
+    let remedy = "keep the extractor and the contract that `tadpole-trainer extractor` wrote together";
+    let json =
+        std::fs::read_to_string(&path).map_err(|e| Error::invalid(&subject, format!("cannot be read: {e}"), remedy))?;
     let contract: FeatureContract = serde_json::from_str(&json)
         .map_err(|e| Error::corrupt(&subject, format!("is no feature contract: {e}"), remedy))?;
     let clip = contract
@@ -73,11 +72,7 @@ pub fn read_contract(onnx: &Path, graph: &[u8]) -> Result<FeatureContract> {
     if !clip.extractor_sha256.eq_ignore_ascii_case(&found) {
         return Err(Error::invalid(
             &subject,
-            format!(
-                "is not of {}: it names SHA-256 {}, the file has {found}",
-                onnx.display(),
-                clip.extractor_sha256
-            ),
+            format!("is not of {}: it names SHA-256 {}, the file has {found}", onnx.display(), clip.extractor_sha256),
             remedy,
         ));
     }

@@ -52,21 +52,15 @@ pub fn fit(cells: &[f16], options: Options) -> Result<Projection> {
     }
     let colour = channels(cells, 0, seed);
     let fringe = channels(cells, 2, seed + 1);
-    let mut projection = Projection {
-        colour: rows_f32(&colour),
-        fringe: rows_f32(&fringe),
-        weights: Vec::new(),
-        bias: Vec::new(),
-    };
+    let mut projection =
+        Projection { colour: rows_f32(&colour), fringe: rows_f32(&fringe), weights: Vec::new(), bias: Vec::new() };
     let mut scatter = Scatter::new(RAW_WIDTH);
     for block in cells.chunks(BLOCK * CLIP_CELLS) {
         scatter.add(&raw_rows(block, &projection));
     }
     let (mean, covariance) = (scatter.mean(), scatter.covariance());
     let deviation = floored(covariance.diagonal().iter().map(|v| v.max(0.0).sqrt()).collect());
-    let correlation = DMatrix::from_fn(RAW_WIDTH, RAW_WIDTH, |i, j| {
-        covariance[(i, j)] / (deviation[i] * deviation[j])
-    });
+    let correlation = DMatrix::from_fn(RAW_WIDTH, RAW_WIDTH, |i, j| covariance[(i, j)] / (deviation[i] * deviation[j]));
     let (components, variances) = principal(&correlation, width, seed + 2);
     let spread = floored(variances.iter().map(|v| v.max(0.0).sqrt()).collect());
     let left: Vec<f64> = spread.iter().map(|s| s.powf(1.0 - whitening)).collect();
@@ -114,9 +108,9 @@ fn channels(cells: &[f16], first: usize, seed: u64) -> DMatrix<f64> {
     for block in cells.chunks(BLOCK * CLIP_CELLS) {
         let pixels = block.len() / CLIP_CELLS * 2 * CELLS;
         let mut samples = DMatrix::zeros(CHANNELS, pixels);
-        let images = block.chunks_exact(CLIP_CELLS).flat_map(|clip| {
-            clip[first * IMAGE_CELLS..][..2 * IMAGE_CELLS].chunks_exact(IMAGE_CELLS)
-        });
+        let images = block
+            .chunks_exact(CLIP_CELLS)
+            .flat_map(|clip| clip[first * IMAGE_CELLS..][..2 * IMAGE_CELLS].chunks_exact(IMAGE_CELLS));
         for (image, map) in images.enumerate() {
             for (channel, row) in map.chunks_exact(CELLS).enumerate() {
                 for (cell, x) in row.iter().enumerate() {
@@ -167,9 +161,8 @@ mod tests {
         let raw = raw_rows(cells, p);
         let width = p.width();
         DMatrix::from_fn(width, raw.ncols(), |i, clip| {
-            let sum: f64 = (0..RAW_WIDTH)
-                .map(|j| f64::from(p.weights[j * width + i]) * f64::from(raw[(j, clip)]))
-                .sum();
+            let sum: f64 =
+                (0..RAW_WIDTH).map(|j| f64::from(p.weights[j * width + i]) * f64::from(raw[(j, clip)])).sum();
             sum + f64::from(p.bias[i])
         })
     }
@@ -189,8 +182,7 @@ mod tests {
         }
         let partly = fit(&cells, Options { width: 4, whitening: 0.5, seed: 0 }).unwrap();
         let f = features(&cells, &partly);
-        let variance: Vec<f64> =
-            (0..4).map(|i| f.row(i).norm_squared() / f.ncols() as f64).collect();
+        let variance: Vec<f64> = (0..4).map(|i| f.row(i).norm_squared() / f.ncols() as f64).collect();
         assert!((variance.iter().sum::<f64>() - 4.0).abs() < 4e-2, "{variance:?}");
         assert!(variance[0] > variance[3] * 1.05, "{variance:?}");
     }

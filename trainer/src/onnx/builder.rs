@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use prost::Message;
 use runtime::{Error, Result};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto,
     tensor_proto::DataType,
     tensor_shape_proto::{Dimension, dimension},
     type_proto,
@@ -188,11 +188,7 @@ impl GraphBuilder {
             self.fault("it has no output".into());
         }
         if let Some(fault) = self.fault {
-            return Err(Error::failed(
-                format!("ONNX graph '{}'", self.name),
-                fault,
-                "mend the code that builds it",
-            ));
+            return Err(Error::failed(format!("ONNX graph '{}'", self.name), fault, "mend the code that builds it"));
         }
         let graph = GraphProto {
             node: self.nodes,
@@ -230,14 +226,7 @@ impl GraphBuilder {
         self.numbered
     }
 
-    fn initializer(
-        &mut self,
-        hint: &str,
-        kind: ElementType,
-        shape: &[usize],
-        length: usize,
-        raw: Vec<u8>,
-    ) -> Value {
+    fn initializer(&mut self, hint: &str, kind: ElementType, shape: &[usize], length: usize, raw: Vec<u8>) -> Value {
         if shape.iter().product::<usize>() != length {
             self.fault(format!("'{hint}' of shape {shape:?} was given {length} elements"));
         }
@@ -261,19 +250,12 @@ fn safe(text: &str) -> String {
 fn value_info(name: &str, kind: ElementType, shape: &[usize]) -> ValueInfoProto {
     let dim = shape
         .iter()
-        .map(|&d| Dimension {
-            value: Some(dimension::Value::DimValue(d as i64)),
-            ..Dimension::default()
-        })
+        .map(|&d| Dimension { value: Some(dimension::Value::DimValue(d as i64)), ..Dimension::default() })
         .collect();
-    let tensor =
-        type_proto::Tensor { elem_type: kind.code(), shape: Some(TensorShapeProto { dim }) };
+    let tensor = type_proto::Tensor { elem_type: kind.code(), shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto {
         name: name.into(),
-        r#type: Some(TypeProto {
-            value: Some(type_proto::Value::TensorType(tensor)),
-            ..TypeProto::default()
-        }),
+        r#type: Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }),
         ..ValueInfoProto::default()
     }
 }

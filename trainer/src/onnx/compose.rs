@@ -17,8 +17,7 @@ impl GraphBuilder {
     pub fn gelu_tanh(&mut self, x: &Value) -> Value {
         let square = self.mul(x, x);
         let cube = self.mul(&square, x);
-        let (small, root) =
-            (self.scalar(0.044_715), self.scalar((2.0 / std::f32::consts::PI).sqrt()));
+        let (small, root) = (self.scalar(0.044_715), self.scalar((2.0 / std::f32::consts::PI).sqrt()));
         let (one, half) = (self.scalar(1.0), self.scalar(0.5));
         let small_cube = self.mul(&cube, &small);
         let inner = self.add(x, &small_cube);
@@ -31,12 +30,7 @@ impl GraphBuilder {
 
     /// Each row `times` times in place: `x [B, T, D]` -> `[B, T * times, D]`, row `t` at `t * times ..`. Made of `Concat` and
     /// `Reshape`, because tract's declutter fails on `Expand` and `Tile` before a matrix product.
-    pub fn repeat_rows(
-        &mut self,
-        x: &Value,
-        (batch, rows, width): (usize, usize, usize),
-        times: usize,
-    ) -> Value {
+    pub fn repeat_rows(&mut self, x: &Value, (batch, rows, width): (usize, usize, usize), times: usize) -> Value {
         if times == 1 {
             return x.clone();
         }

@@ -178,10 +178,6 @@ impl GraphBuilder {
 
     /// Layer normalisation over the last axis: `x [..., D]`, `scale [D]`, `bias [D]` -> `[..., D]`.
     pub fn layer_norm(&mut self, x: &Value, scale: &Value, bias: &Value, epsilon: f32) -> Value {
-        self.node(
-            "LayerNormalization",
-            &[x, scale, bias],
-            vec![int("axis", -1), float("epsilon", epsilon)],
-        )
+        self.node("LayerNormalization", &[x, scale, bias], vec![int("axis", -1), float("epsilon", epsilon)])
     }
 }

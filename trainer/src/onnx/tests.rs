@@ -5,12 +5,7 @@ use tract_onnx::prelude::*;
 use super::{Conv, ElementType, GraphBuilder, Value};
 
 /// Builds a graph of one f32 input, runs it in tract, returns the output's shape and elements (as f32).
-fn run(
-    shape: &[usize],
-    data: &[f32],
-    out: &[usize],
-    build: impl Fn(&mut GraphBuilder, &Value) -> Value,
-) -> Vec<f32> {
+fn run(shape: &[usize], data: &[f32], out: &[usize], build: impl Fn(&mut GraphBuilder, &Value) -> Value) -> Vec<f32> {
     let mut g = GraphBuilder::new("test", "");
     let x = g.input("x", ElementType::F32, shape);
     let y = build(&mut g, &x);

@@ -44,7 +44,8 @@ fn cuda_driver_found() -> bool {
         return true;
     }
     let paths = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
-    let usual = ["/usr/lib64", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib/wsl/lib"];
+    let usual =
+        ["/usr/lib64", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib/wsl/lib"];
     paths
         .split(':')
         .filter(|path| !path.is_empty())

@@ -28,18 +28,29 @@ pub struct Outcome {
 
 /// Train on `dataset` into the folder `out`: a new run, or with `resume` the rest of an interrupted one (its settings
 /// are then `run.json`'s; only `settings.steps` may be larger).
-pub fn train(dataset: &Dataset, settings: &Settings, seed: u64, device: Device, out: &Path, resume: bool) -> Result<Outcome> {
+pub fn train(
+    dataset: &Dataset,
+    settings: &Settings,
+    seed: u64,
+    device: Device,
+    out: &Path,
+    resume: bool,
+) -> Result<Outcome> {
     settings.check()?;
     device.check()?;
     let set = TrainingSet::load(dataset, settings, seed)?;
-    let run = if resume {
-        resumed(out, settings, seed, &set)?
-    } else {
-        new_run(dataset, settings, seed, device, out, &set)?
-    };
+    let run =
+        if resume { resumed(out, settings, seed, &set)? } else { new_run(dataset, settings, seed, device, out, &set)? };
     match device {
-        Device::Cpu => on::<burn::backend::Autodiff<burn::backend::Flex>>(run, &set, resume, &burn::tensor::Device::<burn::backend::Flex>::default()),
-        Device::Ndarray => on::<burn::backend::Autodiff<burn::backend::NdArray>>(run, &set, resume, &Default::default()),
+        Device::Cpu => on::<burn::backend::Autodiff<burn::backend::Flex>>(
+            run,
+            &set,
+            resume,
+            &burn::tensor::Device::<burn::backend::Flex>::default(),
+        ),
+        Device::Ndarray => {
+            on::<burn::backend::Autodiff<burn::backend::NdArray>>(run, &set, resume, &Default::default())
+        }
         #[cfg(feature = "cuda")]
         Device::Cuda => on::<burn::backend::Autodiff<burn::backend::Cuda>>(run, &set, resume, &Default::default()),
         #[cfg(not(feature = "cuda"))]
@@ -53,7 +64,14 @@ fn on<B: AutodiffBackend>(run: Run, set: &TrainingSet, resume: bool, device: &B:
 }
 
 /// A new RUN folder; an existing one is refused.
-fn new_run(dataset: &Dataset, settings: &Settings, seed: u64, device: Device, out: &Path, set: &TrainingSet) -> Result<Run> {
+fn new_run(
+    dataset: &Dataset,
+    settings: &Settings,
+    seed: u64,
+    device: Device,
+    out: &Path,
+    set: &TrainingSet,
+) -> Result<Run> {
     let name = out.display().to_string();
     if out.join("run.json").exists() {
         return Err(Error::invalid(name, "holds a run already", "go on with --resume, or name another --out"));
@@ -134,9 +152,8 @@ where
         let [weights, moments, lines] = read_parts(&checkpoint)?;
         model = model.load_record(from_bytes(weights, &checkpoint, device)?);
         optimizer = optimizer.load_record(from_bytes(moments, &checkpoint, device)?);
-        log = serde_json::from_slice(&lines).map_err(|error| {
-            Error::corrupt(checkpoint.display().to_string(), error.to_string(), "train again")
-        })?;
+        log = serde_json::from_slice(&lines)
+            .map_err(|error| Error::corrupt(checkpoint.display().to_string(), error.to_string(), "train again"))?;
     }
     let first = log.len() as u64;
     let bar = progress_bar(settings.steps, first);
@@ -144,7 +161,8 @@ where
     for step in first..settings.steps {
         let batch = set.batch(&settings, seed, step)?;
         let loss = model.loss(config, &batch, &mut Noise::of_step(seed, step), device);
-        let value: f32 = loss.total.clone().into_data().convert::<f32>().as_slice().map_or(f32::NAN, |values: &[f32]| values[0]);
+        let value: f32 =
+            loss.total.clone().into_data().convert::<f32>().as_slice().map_or(f32::NAN, |values: &[f32]| values[0]);
         if !value.is_finite() {
             return Err(Error::failed(
                 format!("step {}", step + 1),
@@ -181,7 +199,8 @@ where
             }
             let moments = to_bytes::<B, _>(optimizer.to_record())?;
             save_log(&run, &log)?;
-            let lines = serde_json::to_vec(&log).map_err(|error| Error::failed("log", error.to_string(), "report this"))?;
+            let lines =
+                serde_json::to_vec(&log).map_err(|error| Error::failed("log", error.to_string(), "report this"))?;
             write_parts(&checkpoint, &[&weights, &moments, &lines])?;
             run.save()?;
         } else {

@@ -34,7 +34,11 @@ pub fn separable(root: &Path) -> Dataset {
                 }
             }
             // Four frames a row; events are 1-based and inclusive.
-            let events = if abnormal && split == Split::Test { vec![(burst.start as u64 * 4 + 1, burst.end.min(rows) as u64 * 4)] } else { vec![] };
+            let events = if abnormal && split == Split::Test {
+                vec![(burst.start as u64 * 4 + 1, burst.end.min(rows) as u64 * 4)]
+            } else {
+                vec![]
+            };
             let entry = Entry { video: format!("video{i}"), abnormal, frames: Some(4 * rows as u64), events };
             writer.add(split, entry, &data).unwrap();
         }

@@ -15,15 +15,8 @@ pub const FIRST_SEED: u64 = 900_000;
 /// Share of incidents that must be alarmed, and false alarms that may be raised, over the whole table.
 const CAUGHT_MIN: f64 = 0.70;
 const FALSE_MAX: usize = 2;
-const KINDS: [&str; 7] = [
-    "collision",
-    "illegal-turn",
-    "illegal-occupation",
-    "wrong-way",
-    "pedestrian-on-road",
-    "spilled-load",
-    "fire",
-];
+const KINDS: [&str; 7] =
+    ["collision", "illegal-turn", "illegal-occupation", "wrong-way", "pedestrian-on-road", "spilled-load", "fire"];
 
 struct Outcome {
     kind: &'static str,
@@ -63,7 +56,10 @@ fn work(jobs: &[(&'static str, u64)], model: Option<&str>) -> Result<Vec<Outcome
                     let outcome = demo(kind, seed, model);
                     if let Ok(o) = &outcome {
                         let delay = o.delay_s.map_or("-".into(), |d| format!("{d:.1} s"));
-                        eprintln!("{kind:20} seed {seed}: {delay:>8}  false {}  highest {:.3}", o.false_alarms, o.max_score);
+                        eprintln!(
+                            "{kind:20} seed {seed}: {delay:>8}  false {}  highest {:.3}",
+                            o.false_alarms, o.max_score
+                        );
                     }
                     if let Ok(mut found) = found.lock() {
                         found.push(outcome);
@@ -120,6 +116,7 @@ fn table(outcomes: &[Outcome], seeds: u64) -> String {
     }
     let caught = outcomes.iter().filter(|o| o.delay_s.is_some()).count();
     let wrong: usize = outcomes.iter().map(|o| o.false_alarms).sum();
-    let _ = writeln!(text, "| all | {caught} of {} | | | {wrong} in {} recordings of 90 s |", 7 * seeds, outcomes.len());
+    let _ =
+        writeln!(text, "| all | {caught} of {} | | | {wrong} in {} recordings of 90 s |", 7 * seeds, outcomes.len());
     text
 }

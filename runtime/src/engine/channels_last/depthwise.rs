@@ -53,12 +53,7 @@ impl Depthwise {
     }
 
     /// Weights as a function of (channel, tap), a tap being `row * kernel width + column`.
-    pub fn new(
-        shape: Shape,
-        clamp: (f32, f32),
-        bias: &[f32],
-        at: impl Fn(usize, usize) -> f32,
-    ) -> Self {
+    pub fn new(shape: Shape, clamp: (f32, f32), bias: &[f32], at: impl Fn(usize, usize) -> f32) -> Self {
         let stored = shape.channels.next_multiple_of(lanes());
         let taps = shape.kernel[0] * shape.kernel[1];
         let mut weights = AlignedVec::zeros(taps * stored);
@@ -69,29 +64,15 @@ impl Depthwise {
         }
         let mut padded = AlignedVec::zeros(stored);
         padded[..shape.channels].copy_from_slice(bias);
-        Self {
-            weights,
-            bias: padded,
-            shape,
-            clamp,
-        }
+        Self { weights, bias: padded, shape, clamp }
     }
 
     /// Convolve every image of `input` into `output`.
     pub fn run(&self, input: &[f32], output: &mut [f32]) {
-        let Shape {
-            channels,
-            input: [h, w],
-            output: [oh, ow],
-            ..
-        } = self.shape;
+        let Shape { channels, input: [h, w], output: [oh, ow], .. } = self.shape;
         let images = input.chunks_exact(h * w * channels);
         for (input, output) in images.zip(output.chunks_exact_mut(oh * ow * channels)) {
-            dispatch(Image {
-                conv: self,
-                input,
-                output,
-            });
+            dispatch(Image { conv: self, input, output });
         }
     }
 }
@@ -132,31 +113,18 @@ impl Image<'_> {
     /// `K` and `STRIDE` known to the compiler; with 0 for both every pixel takes the way of the border.
     #[inline(always)]
     fn rows<S: Simd, const K: usize, const STRIDE: usize>(self, simd: S) {
-        let Shape {
-            channels,
-            input: [h, w],
-            output: [oh, ow],
-            kernel: [kh, kw],
-            stride: [sy, sx],
-            pad: [py, px],
-        } = self.conv.shape;
+        let Shape { channels, input: [h, w], output: [oh, ow], kernel: [kh, kw], stride: [sy, sx], pad: [py, px] } =
+            self.conv.shape;
         let vectors = channels / S::F32_LANES;
         let (input, _) = S::as_simd_f32s(self.input);
         let (output, _) = S::as_mut_simd_f32s(self.output);
         let (weights, _) = S::as_simd_f32s(&self.conv.weights);
         let (bias, _) = S::as_simd_f32s(&self.conv.bias);
-        let clamp = (
-            simd.splat_f32s(self.conv.clamp.0),
-            simd.splat_f32s(self.conv.clamp.1),
-        );
+        let clamp = (simd.splat_f32s(self.conv.clamp.0), simd.splat_f32s(self.conv.clamp.1));
 
         // Output columns whose whole window is on the image.
         let begin = px.div_ceil(sx).min(ow);
-        let end = if w + px >= kw {
-            ((w + px - kw) / sx + 1).clamp(begin, ow)
-        } else {
-            begin
-        };
+        let end = if w + px >= kw { ((w + px - kw) / sx + 1).clamp(begin, ow) } else { begin };
         let fast = K > 0 && end - begin >= TOGETHER;
         for y in 0..oh {
             let taps_y = inside(y * sy, kh, py, h);
@@ -194,17 +162,12 @@ impl Image<'_> {
                         for tx in 0..K {
                             let weight = weights[tx * vectors + v];
                             for (i, sum) in sums.iter_mut().enumerate() {
-                                *sum = simd.mul_add_f32s(
-                                    row[(i * STRIDE + tx) * vectors + v],
-                                    weight,
-                                    *sum,
-                                );
+                                *sum = simd.mul_add_f32s(row[(i * STRIDE + tx) * vectors + v], weight, *sum);
                             }
                         }
                     }
                     for (i, sum) in sums.into_iter().enumerate() {
-                        output[(x + i) * vectors + v] =
-                            simd.min_f32s(clamp.1, simd.max_f32s(clamp.0, sum));
+                        output[(x + i) * vectors + v] = simd.min_f32s(clamp.1, simd.max_f32s(clamp.0, sum));
                     }
                 }
             }
@@ -214,14 +177,8 @@ impl Image<'_> {
     /// Any number of channels, one float at a time.
     #[inline(always)]
     fn one_by_one(self) {
-        let Shape {
-            channels,
-            input: [h, w],
-            output: [_, ow],
-            kernel: [kh, kw],
-            stride: [sy, sx],
-            pad: [py, px],
-        } = self.conv.shape;
+        let Shape { channels, input: [h, w], output: [_, ow], kernel: [kh, kw], stride: [sy, sx], pad: [py, px] } =
+            self.conv.shape;
         let stored = self.conv.bias.len();
         let (low, high) = self.conv.clamp;
         for (pixel, out) in self.output.chunks_exact_mut(channels).enumerate() {
@@ -234,11 +191,7 @@ impl Image<'_> {
                         sum = a.mul_add(self.conv.weights[(ty * kw + tx) * stored + c], sum);
                     }
                 }
-                *out = if sum.is_nan() {
-                    sum
-                } else {
-                    sum.max(low).min(high)
-                };
+                *out = if sum.is_nan() { sum } else { sum.max(low).min(high) };
             }
         }
     }

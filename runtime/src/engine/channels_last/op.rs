@@ -37,32 +37,17 @@ impl EvalOp for ChannelsLast {
     op_out_of_plan!();
 
     fn eval(&self, _ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let views = inputs
-            .iter()
-            .map(|input| input.try_as_plain_ram()?.as_slice::<f32>())
-            .collect::<TractResult<TVec<_>>>()?;
+        let views =
+            inputs.iter().map(|input| input.try_as_plain_ram()?.as_slice::<f32>()).collect::<TractResult<TVec<_>>>()?;
         for (view, port) in views.iter().zip(&self.0.inputs) {
-            ensure!(
-                view.len() == port.shape.iter().product::<usize>(),
-                "expected an input of {:?}",
-                port.shape
-            );
+            ensure!(view.len() == port.shape.iter().product::<usize>(), "expected an input of {:?}", port.shape);
         }
-        let mut outputs = self
-            .0
-            .outputs
-            .iter()
-            .map(|port| Tensor::zero::<f32>(&port.shape))
-            .collect::<TractResult<TVec<_>>>()?;
+        let mut outputs =
+            self.0.outputs.iter().map(|port| Tensor::zero::<f32>(&port.shape)).collect::<TractResult<TVec<_>>>()?;
         {
-            let mut plain = outputs
-                .iter_mut()
-                .map(Tensor::try_as_plain_ram_mut)
-                .collect::<TractResult<TVec<_>>>()?;
-            let mut slices = plain
-                .iter_mut()
-                .map(|view| view.as_slice_mut::<f32>())
-                .collect::<TractResult<TVec<_>>>()?;
+            let mut plain = outputs.iter_mut().map(Tensor::try_as_plain_ram_mut).collect::<TractResult<TVec<_>>>()?;
+            let mut slices =
+                plain.iter_mut().map(|view| view.as_slice_mut::<f32>()).collect::<TractResult<TVec<_>>>()?;
             self.0.run(&views, &mut slices);
         }
         Ok(outputs.into_iter().map(IntoTValue::into_tvalue).collect())
@@ -71,17 +56,8 @@ impl EvalOp for ChannelsLast {
 
 impl TypedOp for ChannelsLast {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        ensure!(
-            inputs.len() == self.0.inputs.len(),
-            "expected {} inputs",
-            self.0.inputs.len()
-        );
-        Ok(self
-            .0
-            .outputs
-            .iter()
-            .map(|port| f32::fact(port.shape))
-            .collect())
+        ensure!(inputs.len() == self.0.inputs.len(), "expected {} inputs", self.0.inputs.len());
+        Ok(self.0.outputs.iter().map(|port| f32::fact(port.shape)).collect())
     }
 
     as_op!();

@@ -45,12 +45,7 @@ impl Weights {
         }
         let mut padded = AlignedVec::zeros(vectors * lanes);
         padded[..cols].copy_from_slice(bias);
-        Self {
-            panels,
-            bias: padded,
-            k,
-            cols,
-        }
+        Self { panels, bias: padded, k, cols }
     }
 }
 
@@ -78,12 +73,7 @@ impl Product<'_> {
 
 /// Of the tile heights on offer, the one that computes the fewest rows twice.
 fn tile_rows(rows: usize, heights: &[usize]) -> usize {
-    heights
-        .iter()
-        .copied()
-        .filter(|h| *h <= rows)
-        .min_by_key(|h| rows.div_ceil(*h) * h)
-        .unwrap_or(1)
+    heights.iter().copied().filter(|h| *h <= rows).min_by_key(|h| rows.div_ceil(*h) * h).unwrap_or(1)
 }
 
 impl<'a> WithSimd for Product<'a> {
@@ -116,18 +106,8 @@ impl<'a> WithSimd for Product<'a> {
 /// The product in tiles of `R::COUNT` rows by a panel of two vectors, or of one for the last panel. The last tile is
 /// moved up to end with the last row: rows that it shares with the tile before are computed twice, to the same bits.
 #[inline(always)]
-fn tiles<'a, S: Simd, R: Rows<'a, S, PANEL>, R1: Rows<'a, S, 1>>(
-    simd: S,
-    product: Product<'a>,
-    rows: usize,
-) {
-    let Product {
-        a,
-        weights,
-        add,
-        clamp,
-        out,
-    } = product;
+fn tiles<'a, S: Simd, R: Rows<'a, S, PANEL>, R1: Rows<'a, S, 1>>(simd: S, product: Product<'a>, rows: usize) {
+    let Product { a, weights, add, clamp, out } = product;
     let Weights { k, cols, .. } = *weights;
     let (panels, _) = S::as_simd_f32s(&weights.panels);
     let (bias, _) = S::as_simd_f32s(&weights.bias);
@@ -140,13 +120,8 @@ fn tiles<'a, S: Simd, R: Rows<'a, S, PANEL>, R1: Rows<'a, S, 1>>(
             for row in (chunk_first..chunk_end).step_by(R::COUNT) {
                 let row = row.min(rows - R::COUNT);
                 let a = &a[row * k..(row + R::COUNT) * k];
-                let mut end = End {
-                    clamp: clamp_vectors(simd, clamp),
-                    add,
-                    out,
-                    cols,
-                    at: row * cols + first * S::F32_LANES,
-                };
+                let mut end =
+                    End { clamp: clamp_vectors(simd, clamp), add, out, cols, at: row * cols + first * S::F32_LANES };
                 if let Some(bias) = bias.first_chunk::<PANEL>() {
                     tile::<S, R, PANEL>(simd, a, panel, bias, &mut end);
                 } else if let Some(bias) = bias.first_chunk::<1>() {
@@ -214,10 +189,7 @@ impl<'a, S: Simd, const N: usize> Rows<'a, S, N> for Row<'a, S, N> {
 
     #[inline(always)]
     fn start(a: &'a [f32], k: usize, bias: &[S::f32s; N]) -> Self {
-        Self {
-            a: &a[..k],
-            sums: *bias,
-        }
+        Self { a: &a[..k], sums: *bias }
     }
 
     #[inline(always)]
@@ -267,9 +239,7 @@ fn store<S: Simd>(simd: S, to: &mut [f32], y: S::f32s) {
 /// Rows, then more rows.
 struct Both<A, B>(A, B);
 
-impl<'a, S: Simd, const N: usize, A: Rows<'a, S, N>, B: Rows<'a, S, N>> Rows<'a, S, N>
-    for Both<A, B>
-{
+impl<'a, S: Simd, const N: usize, A: Rows<'a, S, N>, B: Rows<'a, S, N>> Rows<'a, S, N> for Both<A, B> {
     const COUNT: usize = A::COUNT + B::COUNT;
 
     #[inline(always)]

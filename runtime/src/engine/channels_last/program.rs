@@ -71,32 +71,17 @@ struct Memory {
 impl Program {
     /// A program of `steps`.
     pub fn new(inputs: Vec<Port>, outputs: Vec<Port>, steps: Vec<Step>, slots: Vec<usize>) -> Self {
-        Self {
-            inputs,
-            outputs,
-            steps,
-            slots,
-            memory: Mutex::default(),
-        }
+        Self { inputs, outputs, steps, slots, memory: Mutex::default() }
     }
 
     /// Run on `inputs`, in the order of [`Self::inputs`], into `outputs`.
     pub fn run(&self, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
         // Two threads on one program each get buffers of their own.
-        let kept = self
-            .memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut memory = kept.unwrap_or_else(|| self.allocate());
         for (port, input) in self.inputs.iter().zip(inputs) {
             let [n, c, h, w] = port.shape;
-            transpose(
-                input,
-                &mut memory.slots[port.slot][..n * c * h * w],
-                c,
-                h * w,
-            );
+            transpose(input, &mut memory.slots[port.slot][..n * c * h * w], c, h * w);
         }
         for step in &self.steps {
             step.run(&mut memory);
@@ -105,10 +90,7 @@ impl Program {
             let [n, c, h, w] = port.shape;
             transpose(&memory.slots[port.slot][..n * c * h * w], output, h * w, c);
         }
-        self.memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(memory);
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 
     fn allocate(&self) -> Memory {
@@ -117,11 +99,7 @@ impl Program {
             Layer::Pointwise(..) | Layer::Depthwise(_) => 0,
         });
         Memory {
-            slots: self
-                .slots
-                .iter()
-                .map(|len| AlignedVec::zeros(*len))
-                .collect(),
+            slots: self.slots.iter().map(|len| AlignedVec::zeros(*len)).collect(),
             scratch: AlignedVec::zeros(scratch.max().unwrap_or(0)),
         }
     }
@@ -136,23 +114,11 @@ impl Step {
         match &self.layer {
             Layer::Pointwise(weights, clamp) => {
                 let rows = self.len / weights.cols;
-                Product {
-                    a: &from[..rows * weights.k],
-                    weights,
-                    add,
-                    clamp: *clamp,
-                    out,
-                }
-                .run();
+                Product { a: &from[..rows * weights.k], weights, add, clamp: *clamp, out }.run();
             }
             Layer::Window(window) => {
                 let images = self.len / window.output_len();
-                window.run(
-                    &from[..images * window.shape.input_len()],
-                    add,
-                    out,
-                    &mut memory.scratch,
-                );
+                window.run(&from[..images * window.shape.input_len()], add, out, &mut memory.scratch);
             }
             Layer::Depthwise(depthwise) => {
                 let images = self.len / depthwise.output_len();
@@ -166,9 +132,7 @@ impl Step {
 /// Each `[rows, cols]` of `from` as `[cols, rows]` in `to`.
 fn transpose(from: &[f32], to: &mut [f32], rows: usize, cols: usize) {
     const BLOCK: usize = 16;
-    let images = from
-        .chunks_exact(rows * cols)
-        .zip(to.chunks_exact_mut(rows * cols));
+    let images = from.chunks_exact(rows * cols).zip(to.chunks_exact_mut(rows * cols));
     for (from, to) in images {
         for row_first in (0..rows).step_by(BLOCK) {
             for col_first in (0..cols).step_by(BLOCK) {

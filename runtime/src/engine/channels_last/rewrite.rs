@@ -22,18 +22,12 @@ pub fn accelerate(mut model: TypedModel) -> TractResult<TypedModel> {
         let order = model.eval_order()?;
         let units = unit::find(&model, &order)?;
         let levels = levels(&model, &order, &units);
-        let worthwhile = units
-            .iter()
-            .zip(&levels)
-            .filter_map(|(unit, level)| unit.depthwise.then_some(*level));
+        let worthwhile = units.iter().zip(&levels).filter_map(|(unit, level)| unit.depthwise.then_some(*level));
         let Some(level) = worthwhile.min() else {
             return Ok(model);
         };
-        let run: Vec<&Unit> = units
-            .iter()
-            .zip(&levels)
-            .filter_map(|(unit, at)| (*at == level).then_some(unit))
-            .collect();
+        let run: Vec<&Unit> =
+            units.iter().zip(&levels).filter_map(|(unit, at)| (*at == level).then_some(unit)).collect();
         replace(&mut model, &run)?;
         model.compact()?;
     }
@@ -41,11 +35,7 @@ pub fn accelerate(mut model: TypedModel) -> TractResult<TypedModel> {
 
 /// The level of each unit.
 fn levels(model: &TypedModel, order: &[usize], units: &[Unit]) -> Vec<usize> {
-    let ends: HashMap<usize, usize> = units
-        .iter()
-        .enumerate()
-        .map(|(u, unit)| (unit.output.node, u))
-        .collect();
+    let ends: HashMap<usize, usize> = units.iter().enumerate().map(|(u, unit)| (unit.output.node, u)).collect();
     let mut of_node = vec![0; model.nodes().len()];
     let mut of_unit = vec![0; units.len()];
     for id in order {
@@ -54,9 +44,7 @@ fn levels(model: &TypedModel, order: &[usize], units: &[Unit]) -> Vec<usize> {
             of_unit[*u] = inputs.map(|input| of_node[input.node]).max().unwrap_or(0);
             of_node[*id] = of_unit[*u];
         } else {
-            let after = |input: &OutletId| {
-                of_node[input.node] + usize::from(ends.contains_key(&input.node))
-            };
+            let after = |input: &OutletId| of_node[input.node] + usize::from(ends.contains_key(&input.node));
             of_node[*id] = model.node(*id).inputs.iter().map(after).max().unwrap_or(0);
         }
     }
@@ -66,18 +54,11 @@ fn levels(model: &TypedModel, order: &[usize], units: &[Unit]) -> Vec<usize> {
 /// Replace the units of one run.
 fn replace(model: &mut TypedModel, run: &[&Unit]) -> TractResult<()> {
     let mut builder = Builder::default();
-    let computed: HashMap<OutletId, usize> = run
-        .iter()
-        .enumerate()
-        .map(|(u, unit)| (unit.output, u))
-        .collect();
+    let computed: HashMap<OutletId, usize> = run.iter().enumerate().map(|(u, unit)| (unit.output, u)).collect();
     let ours = |node: usize| run.iter().any(|unit| unit.nodes.contains(&node));
     let is_output = |unit: &Unit| {
         model.outputs.contains(&unit.output)
-            || model
-                .outlet_successors(unit.output)
-                .iter()
-                .any(|reader| !ours(reader.node))
+            || model.outlet_successors(unit.output).iter().any(|reader| !ours(reader.node))
     };
 
     // Where each tensor is read for the last time; an output of the run never is.
@@ -91,11 +72,7 @@ fn replace(model: &mut TypedModel, run: &[&Unit]) -> TractResult<()> {
             last_read.insert(outlet, at);
         }
     }
-    let outputs: Vec<OutletId> = run
-        .iter()
-        .filter(|unit| is_output(unit))
-        .map(|unit| unit.output)
-        .collect();
+    let outputs: Vec<OutletId> = run.iter().filter(|unit| is_output(unit)).map(|unit| unit.output).collect();
     for output in &outputs {
         last_read.insert(*output, usize::MAX);
     }
@@ -109,39 +86,20 @@ fn replace(model: &mut TypedModel, run: &[&Unit]) -> TractResult<()> {
     for (at, unit) in run.iter().enumerate() {
         let len = shape(model, unit.output)?.iter().product();
         let to = builder.hold(unit.output, len);
-        let (from, add) = (
-            builder.held[&unit.input],
-            unit.add.map(|add| builder.held[&add]),
-        );
-        steps.push(Step {
-            layer: layer(unit)?,
-            from,
-            add,
-            to,
-            len,
-        });
-        for outlet in std::iter::once(unit.input)
-            .chain(unit.add)
-            .chain([unit.output])
-        {
+        let (from, add) = (builder.held[&unit.input], unit.add.map(|add| builder.held[&add]));
+        steps.push(Step { layer: layer(unit)?, from, add, to, len });
+        for outlet in std::iter::once(unit.input).chain(unit.add).chain([unit.output]) {
             if last_read.get(&outlet).is_none_or(|last| *last <= at) {
                 builder.release(outlet);
             }
         }
     }
     let out_ports = ports(model, &outputs, &builder)?;
-    let op = ChannelsLast(Arc::new(Program::new(
-        inputs,
-        out_ports,
-        steps,
-        builder.slots,
-    )));
+    let op = ChannelsLast(Arc::new(Program::new(inputs, out_ports, steps, builder.slots)));
 
     let mut patch = TypedModelPatch::new("channels last");
     let wires = patch.taps(model, &taps)?;
-    let name = run
-        .last()
-        .map_or("", |unit| &model.node(unit.output.node).name);
+    let name = run.last().map_or("", |unit| &model.node(unit.output.node).name);
     let wires = patch.wire_node(format!("{name}.channels_last"), op, &wires)?;
     for (output, wire) in outputs.iter().zip(wires) {
         patch.shunt_outside(model, *output, wire)?;
@@ -161,8 +119,7 @@ impl Builder {
     /// A buffer for `len` floats: the free one that fits best, or a new one.
     fn hold(&mut self, outlet: OutletId, len: usize) -> Slot {
         let misfit = |slot: &Slot| self.slots[*slot].abs_diff(len);
-        let slot = if let Some(best) = (0..self.free.len()).min_by_key(|at| misfit(&self.free[*at]))
-        {
+        let slot = if let Some(best) = (0..self.free.len()).min_by_key(|at| misfit(&self.free[*at])) {
             self.free.swap_remove(best)
         } else {
             self.slots.push(0);
@@ -180,25 +137,12 @@ impl Builder {
 
 fn shape(model: &TypedModel, outlet: OutletId) -> TractResult<[usize; 4]> {
     let fact = model.outlet_fact(outlet)?;
-    let shape = fact
-        .shape
-        .as_concrete()
-        .context("a shape that is not concrete")?;
-    shape
-        .try_into()
-        .with_context(|| format!("{shape:?} has not four axes"))
+    let shape = fact.shape.as_concrete().context("a shape that is not concrete")?;
+    shape.try_into().with_context(|| format!("{shape:?} has not four axes"))
 }
 
 fn ports(model: &TypedModel, outlets: &[OutletId], builder: &Builder) -> TractResult<Vec<Port>> {
-    outlets
-        .iter()
-        .map(|at| {
-            Ok(Port {
-                slot: builder.held[at],
-                shape: shape(model, *at)?,
-            })
-        })
-        .collect()
+    outlets.iter().map(|at| Ok(Port { slot: builder.held[at], shape: shape(model, *at)? })).collect()
 }
 
 /// The unit's arithmetic, its weights packed.
@@ -207,9 +151,7 @@ fn layer(unit: &Unit) -> TractResult<Layer> {
     let taps = unit.shape.kernel[0] * unit.shape.kernel[1];
     if unit.depthwise {
         let at = |channel, tap| kernel[channel * taps + tap];
-        return Ok(Layer::Depthwise(Depthwise::new(
-            unit.shape, unit.clamp, &unit.bias, at,
-        )));
+        return Ok(Layer::Depthwise(Depthwise::new(unit.shape, unit.clamp, &unit.bias, at)));
     }
     let channels = unit.shape.channels;
     let at = |row, out| kernel[(out * channels + row % channels) * taps + row / channels];
@@ -218,10 +160,6 @@ fn layer(unit: &Unit) -> TractResult<Layer> {
     Ok(if plain {
         Layer::Pointwise(weights, unit.clamp)
     } else {
-        Layer::Window(Window {
-            shape: unit.shape,
-            weights,
-            clamp: unit.clamp,
-        })
+        Layer::Window(Window { shape: unit.shape, weights, clamp: unit.clamp })
     })
 }

@@ -53,10 +53,7 @@ impl AlignedVec {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
         let floats = vec![0.0; len + LINE - 1];
-        let start = floats
-            .as_ptr()
-            .align_offset(LINE * size_of::<f32>())
-            .min(LINE - 1);
+        let start = floats.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE - 1);
         Self { floats, start, len }
     }
 }

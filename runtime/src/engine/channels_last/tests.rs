@@ -16,9 +16,7 @@ use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 fn noise(len: usize, seed: usize) -> Vec<f32> {
     let mut state = seed as u64 * 2 + 1;
     let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
     (0..len).map(|_| next()).collect()
@@ -28,44 +26,23 @@ fn close(ours: &[f32], exact: &[f64]) {
     assert_eq!(ours.len(), exact.len());
     let largest = exact.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
     for (at, (a, b)) in ours.iter().zip(exact).enumerate() {
-        assert!(
-            (f64::from(*a) - b).abs() < 1e-5 * largest,
-            "element {at}: {a} is not {b}"
-        );
+        assert!((f64::from(*a) - b).abs() < 1e-5 * largest, "element {at}: {a} is not {b}");
     }
 }
 
 /// Channels last; `kernel` is `[out, in / groups, height, width]`.
-fn convolve(
-    shape: Shape,
-    groups: usize,
-    out: usize,
-    input: &[f32],
-    kernel: &[f32],
-    bias: &[f32],
-) -> Vec<f64> {
-    let Shape {
-        channels,
-        input: [h, w],
-        output: [oh, ow],
-        kernel: [kh, kw],
-        stride,
-        pad,
-    } = shape;
+fn convolve(shape: Shape, groups: usize, out: usize, input: &[f32], kernel: &[f32], bias: &[f32]) -> Vec<f64> {
+    let Shape { channels, input: [h, w], output: [oh, ow], kernel: [kh, kw], stride, pad } = shape;
     let (per_group, out_per_group) = (channels / groups, out / groups);
     let mut result = vec![];
     for image in input.chunks_exact(h * w * channels) {
         for (y, x, o) in itertools(oh, ow, out) {
             let mut sum = f64::from(bias[o]);
             for (ty, tx, i) in itertools(kh, kw, per_group) {
-                let (iy, ix) = (
-                    (y * stride[0] + ty).wrapping_sub(pad[0]),
-                    (x * stride[1] + tx).wrapping_sub(pad[1]),
-                );
+                let (iy, ix) = ((y * stride[0] + ty).wrapping_sub(pad[0]), (x * stride[1] + tx).wrapping_sub(pad[1]));
                 if iy < h && ix < w {
                     let a = image[(iy * w + ix) * channels + o / out_per_group * per_group + i];
-                    sum +=
-                        f64::from(a) * f64::from(kernel[((o * per_group + i) * kh + ty) * kw + tx]);
+                    sum += f64::from(a) * f64::from(kernel[((o * per_group + i) * kh + ty) * kw + tx]);
                 }
             }
             result.push(sum);
@@ -157,33 +134,17 @@ impl Wires {
 
     fn node(&mut self, op: impl Into<Box<dyn TypedOp>>, inputs: &[OutletId]) -> OutletId {
         self.count += 1;
-        self.model
-            .wire_node(format!("node{}", self.count), op, inputs)
-            .unwrap()[0]
+        self.model.wire_node(format!("node{}", self.count), op, inputs).unwrap()[0]
     }
 
     fn constant(&mut self, shape: &[usize]) -> OutletId {
         self.count += 1;
         let values = noise(shape.iter().product(), self.count);
-        self.model
-            .add_const(
-                format!("const{}", self.count),
-                Tensor::from_shape(shape, &values).unwrap(),
-            )
-            .unwrap()
+        self.model.add_const(format!("const{}", self.count), Tensor::from_shape(shape, &values).unwrap()).unwrap()
     }
 
-    fn conv(
-        &mut self,
-        from: OutletId,
-        out: usize,
-        kernel: usize,
-        stride: usize,
-        depthwise: bool,
-    ) -> OutletId {
-        let channels = self.model.outlet_fact(from).unwrap().shape[1]
-            .to_usize()
-            .unwrap();
+    fn conv(&mut self, from: OutletId, out: usize, kernel: usize, stride: usize, depthwise: bool) -> OutletId {
+        let channels = self.model.outlet_fact(from).unwrap().shape[1].to_usize().unwrap();
         let group = if depthwise { channels } else { 1 };
         let pool_spec = PoolSpec {
             data_format: DataFormat::NCHW,
@@ -196,22 +157,14 @@ impl Wires {
         };
         let weights = self.constant(&[out, channels / group, kernel, kernel]);
         let bias = self.constant(&[out]);
-        let conv = Conv {
-            pool_spec,
-            kernel_fmt: KernelFormat::OIHW,
-            group,
-            q_params: None,
-        };
+        let conv = Conv { pool_spec, kernel_fmt: KernelFormat::OIHW, group, q_params: None };
         self.node(conv, &[from, weights, bias])
     }
 
     fn relu6(&mut self, from: OutletId) -> OutletId {
         let bound = |wires: &mut Self, value: f32| {
             wires.count += 1;
-            wires
-                .model
-                .add_const(format!("bound{}", wires.count), tensor4(&[[[[value]]]]))
-                .unwrap()
+            wires.model.add_const(format!("bound{}", wires.count), tensor4(&[[[[value]]]])).unwrap()
         };
         let zero = bound(self, 0.0);
         let from = self.node(math::max(), &[from, zero]);
@@ -221,9 +174,7 @@ impl Wires {
 
     /// MobileNet's block: expand, depthwise, project, add.
     fn block(&mut self, from: OutletId, kernel: usize) -> OutletId {
-        let channels = self.model.outlet_fact(from).unwrap().shape[1]
-            .to_usize()
-            .unwrap();
+        let channels = self.model.outlet_fact(from).unwrap().shape[1].to_usize().unwrap();
         let wide = self.conv(from, 3 * channels, 1, 1, false);
         let wide = self.relu6(wide);
         let wide = self.conv(wide, 3 * channels, kernel, 1, true);
@@ -235,53 +186,21 @@ impl Wires {
     /// Both ways to the same numbers; how many operators of ours, and the outputs.
     fn check(mut self, outputs: &[OutletId]) -> (usize, Vec<Tensor>) {
         self.model.select_output_outlets(outputs).unwrap();
-        let shape = self
-            .model
-            .input_fact(0)
-            .unwrap()
-            .shape
-            .as_concrete()
-            .unwrap()
-            .to_vec();
-        let image = Tensor::from_shape(&shape, &noise(shape.iter().product(), 7))
-            .unwrap()
-            .into_tvalue();
-        let plain = self
-            .model
-            .clone()
-            .into_optimized()
-            .unwrap()
-            .into_runnable()
-            .unwrap();
+        let shape = self.model.input_fact(0).unwrap().shape.as_concrete().unwrap().to_vec();
+        let image = Tensor::from_shape(&shape, &noise(shape.iter().product(), 7)).unwrap().into_tvalue();
+        let plain = self.model.clone().into_optimized().unwrap().into_runnable().unwrap();
         let fast = accelerate(self.model).unwrap().into_optimized().unwrap();
-        let count = fast
-            .nodes()
-            .iter()
-            .filter(|node| node.op_is::<ChannelsLast>())
-            .count();
+        let count = fast.nodes().iter().filter(|node| node.op_is::<ChannelsLast>()).count();
         let fast = fast.into_runnable().unwrap();
         let ours = fast.run(tvec!(image.clone())).unwrap();
         for (ours, tracts) in ours.iter().zip(plain.run(tvec!(image.clone())).unwrap()) {
             assert_eq!(ours.shape(), tracts.shape());
-            let exact: Vec<f64> = tracts
-                .to_plain_array_view::<f32>()
-                .unwrap()
-                .iter()
-                .map(|x| f64::from(*x))
-                .collect();
-            close(
-                ours.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap(),
-                &exact,
-            );
+            let exact: Vec<f64> = tracts.to_plain_array_view::<f32>().unwrap().iter().map(|x| f64::from(*x)).collect();
+            close(ours.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap(), &exact);
         }
         let again = fast.run(tvec!(image)).unwrap();
         assert_eq!(ours, again, "the same image gave other bits");
-        (
-            count,
-            ours.into_iter()
-                .map(|output| output.into_tensor())
-                .collect(),
-        )
+        (count, ours.into_iter().map(|output| output.into_tensor()).collect())
     }
 }
 
@@ -338,19 +257,8 @@ fn nan_passes_through() {
     let fast = accelerate(wires.model).unwrap().into_runnable().unwrap();
     let mut pixels = noise(16 * 64, 1);
     pixels[5] = f32::NAN;
-    let output = fast
-        .run(tvec!(
-            Tensor::from_shape(&[1, 16, 8, 8], &pixels)
-                .unwrap()
-                .into_tvalue()
-        ))
-        .unwrap();
-    let output = output[0]
-        .try_as_plain_ram()
-        .unwrap()
-        .as_slice::<f32>()
-        .unwrap()
-        .to_vec();
+    let output = fast.run(tvec!(Tensor::from_shape(&[1, 16, 8, 8], &pixels).unwrap().into_tvalue())).unwrap();
+    let output = output[0].try_as_plain_ram().unwrap().as_slice::<f32>().unwrap().to_vec();
     assert!(output[5].is_nan(), "a clamp hid a NaN");
     assert!(!output[63].is_nan(), "a far pixel is not touched");
 }

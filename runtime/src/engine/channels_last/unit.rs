@@ -67,8 +67,7 @@ fn convolution(model: &TypedModel, id: usize) -> TractResult<Option<Unit>> {
         return Ok(None);
     };
     let (fact_in, fact_out) = (model.outlet_fact(input)?, model.outlet_fact(id.into())?);
-    let depthwise =
-        conv.group > 1 && conv.group == spec.input_channels && conv.group == spec.output_channels;
+    let depthwise = conv.group > 1 && conv.group == spec.input_channels && conv.group == spec.output_channels;
     if conv.q_params.is_some()
         || conv.kernel_fmt != KernelFormat::OIHW
         || spec.data_format != DataFormat::NCHW
@@ -78,9 +77,7 @@ fn convolution(model: &TypedModel, id: usize) -> TractResult<Option<Unit>> {
     {
         return Ok(None);
     }
-    let (Some(shape_in), Some(shape_out)) =
-        (fact_in.shape.as_concrete(), fact_out.shape.as_concrete())
-    else {
+    let (Some(shape_in), Some(shape_out)) = (fact_in.shape.as_concrete(), fact_out.shape.as_concrete()) else {
         return Ok(None);
     };
     let (&[n, channels, h, w], &[_, channels_out, oh, ow]) = (shape_in, shape_out) else {
@@ -89,10 +86,7 @@ fn convolution(model: &TypedModel, id: usize) -> TractResult<Option<Unit>> {
     let (Some(kernel), Some(bias)) = (constant(model, kernel)?, constant(model, bias)?) else {
         return Ok(None);
     };
-    if kernel.datum_type() != f32::datum_type()
-        || kernel.rank() != 4
-        || bias.datum_type() != f32::datum_type()
-    {
+    if kernel.datum_type() != f32::datum_type() || kernel.rank() != 4 || bias.datum_type() != f32::datum_type() {
         return Ok(None);
     }
     let bias = bias.try_as_plain_ram()?.as_slice::<f32>()?;
@@ -152,8 +146,7 @@ fn extend(model: &TypedModel, unit: &mut Unit, taken: &HashSet<usize>) -> TractR
         if taken.contains(&next.node) || !same_shape(next.node.into())? {
             return Ok(());
         }
-        if op.is::<Add>() && unit.add.is_none() && !clamped && !unit.depthwise && same_shape(other)?
-        {
+        if op.is::<Add>() && unit.add.is_none() && !clamped && !unit.depthwise && same_shape(other)? {
             unit.add = Some(other);
         } else if let Some(bound) = scalar(model, other)? {
             let (low, high) = unit.clamp;
@@ -177,9 +170,7 @@ fn extend(model: &TypedModel, unit: &mut Unit, taken: &HashSet<usize>) -> TractR
 fn scalar(model: &TypedModel, outlet: OutletId) -> TractResult<Option<f32>> {
     let floats = constant(model, outlet)?.filter(|tensor| tensor.datum_type() == f32::datum_type());
     let uniform = floats.and_then(|tensor| tensor.as_uniform());
-    uniform
-        .map(|value| value.cast_to_scalar::<f32>())
-        .transpose()
+    uniform.map(|value| value.cast_to_scalar::<f32>()).transpose()
 }
 
 /// The value of a constant, or of what is computed from constants alone (casts and added axes, before declutter).
@@ -199,7 +190,5 @@ fn constant(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Arc<Tens
         inputs.push(value.into_tvalue());
     }
     let values = node.op.eval_out_of_plan(inputs)?;
-    Ok(values
-        .and_then(|mut values| values.pop())
-        .map(IntoArcTensor::into_arc_tensor))
+    Ok(values.and_then(|mut values| values.pop()).map(IntoArcTensor::into_arc_tensor))
 }

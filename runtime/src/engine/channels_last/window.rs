@@ -37,12 +37,7 @@ impl Window {
 
     /// Convolve every image of `input` into `output`; `add`, of the output's shape, is added before the clamp.
     pub fn run(&self, input: &[f32], add: Option<&[f32]>, output: &mut [f32], scratch: &mut [f32]) {
-        let Shape {
-            channels,
-            input: [h, w],
-            output: [oh, ow],
-            ..
-        } = self.shape;
+        let Shape { channels, input: [h, w], output: [oh, ow], .. } = self.shape;
         let k = self.weights.k;
         let chunk = self.chunk();
         let image_out = self.output_len();
@@ -56,28 +51,14 @@ impl Window {
                 let out = image * image_out + pixels.start * self.weights.cols
                     ..image * image_out + pixels.end * self.weights.cols;
                 let add = add.map(|add| &add[out.clone()]);
-                Product {
-                    a: windows,
-                    weights: &self.weights,
-                    add,
-                    clamp: self.clamp,
-                    out: &mut output[out],
-                }
-                .run();
+                Product { a: windows, weights: &self.weights, add, clamp: self.clamp, out: &mut output[out] }.run();
             }
         }
     }
 
     /// The pixels under the window of output (y, x), zeros where it leaves the image.
     fn gather(&self, input: &[f32], y: usize, x: usize, window: &mut [f32]) {
-        let Shape {
-            channels: c,
-            input: [h, w],
-            kernel: [kh, kw],
-            stride: [sy, sx],
-            pad: [py, px],
-            ..
-        } = self.shape;
+        let Shape { channels: c, input: [h, w], kernel: [kh, kw], stride: [sy, sx], pad: [py, px], .. } = self.shape;
         let rows = inside(y * sy, kh, py, h);
         let cols = inside(x * sx, kw, px, w);
         if rows.len() * cols.len() < kh * kw {

@@ -36,17 +36,12 @@ pub struct Version {
 impl Version {
     /// From what `ffmpeg -version` says after `version`: `5.1.9-0+deb12u1`, `4.2.7`, `n6.0`, `N-1234-gabc`.
     pub fn parse(text: &str) -> Self {
-        let mut numbers = text
-            .trim_start_matches('n')
-            .split(['.', '-', '+'])
-            .map(str::parse::<u32>);
+        let mut numbers = text.trim_start_matches('n').split(['.', '-', '+']).map(str::parse::<u32>);
         let known = match (numbers.next(), numbers.next()) {
             (Some(Ok(major)), minor) => Some((major, minor.and_then(std::result::Result::ok).unwrap_or(0))),
             _ => None, // a build from git: recent
         };
-        Self {
-            fps_mode: known.is_none_or(|v| v >= (5, 1)),
-        }
+        Self { fps_mode: known.is_none_or(|v| v >= (5, 1)) }
     }
 }
 
@@ -60,11 +55,7 @@ pub fn cannot_start(program: &Path, error: &io::Error) -> Error {
             "install it (Debian, Ubuntu, Raspberry Pi OS, JetPack: `sudo apt install ffmpeg`) or use sim://",
         )
     } else {
-        Error::unavailable(
-            name,
-            format!("cannot be started: {error}"),
-            "check its installation and permissions",
-        )
+        Error::unavailable(name, format!("cannot be started: {error}"), "check its installation and permissions")
     }
 }
 
@@ -79,20 +70,9 @@ pub struct Process {
 
 impl Process {
     /// Start decoding `input`'s first video stream into a NUT stream of I420 frames.
-    pub fn start(
-        ffmpeg: &Path,
-        version: Version,
-        input: Input<'_>,
-    ) -> Result<(Self, BufReader<ChildStdout>)> {
+    pub fn start(ffmpeg: &Path, version: Version, input: Input<'_>) -> Result<(Self, BufReader<ChildStdout>)> {
         let mut command = Command::new(ffmpeg);
-        command.args([
-            "-nostdin",
-            "-hide_banner",
-            "-loglevel",
-            "error",
-            "-threads",
-            "1",
-        ]);
+        command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"]);
         let mut secret = None;
         match input {
             Input::File(path) => {
@@ -102,45 +82,18 @@ impl Process {
                 if uri.starts_with("rtsp") {
                     command.args(["-rtsp_transport", "tcp"]);
                 }
-                command.args([
-                    "-fflags",
-                    "nobuffer",
-                    "-flags",
-                    "low_delay",
-                    "-analyzeduration",
-                    "1000000",
-                ]);
+                command.args(["-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "1000000"]);
                 command.args(["-i", uri]);
                 secret = Some(uri.to_owned());
             }
         }
         // Capital V: no cover pictures. Every frame once, none repeated, none left out, each with its own time.
         command.args(["-map", "0:V:0"]);
-        command.args(if version.fps_mode {
-            ["-fps_mode", "passthrough"]
-        } else {
-            ["-vsync", "passthrough"]
-        });
+        command.args(if version.fps_mode { ["-fps_mode", "passthrough"] } else { ["-vsync", "passthrough"] });
         command.args(["-enc_time_base", TIME_BASE]);
-        command.args([
-            "-vf",
-            "scale=out_range=tv:flags=bicubic+accurate_rnd+bitexact",
-        ]);
-        command.args([
-            "-pix_fmt",
-            "yuv420p",
-            "-c:v",
-            "rawvideo",
-            "-f",
-            "nut",
-            "-write_index",
-            "0",
-            "pipe:1",
-        ]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(["-vf", "scale=out_range=tv:flags=bicubic+accurate_rnd+bitexact"]);
+        command.args(["-pix_fmt", "yuv420p", "-c:v", "rawvideo", "-f", "nut", "-write_index", "0", "pipe:1"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| cannot_start(ffmpeg, &e))?;
         let stdout = child.stdout.take();
         let stderr = child.stderr.take();
@@ -149,19 +102,10 @@ impl Process {
             let to = Arc::clone(&tail);
             std::thread::spawn(move || keep_tail(from, &to))
         });
-        let process = Self {
-            child,
-            tail,
-            tail_thread,
-            secret,
-        };
+        let process = Self { child, tail, tail_thread, secret };
         match stdout {
             Some(stdout) => Ok((process, BufReader::new(stdout))),
-            None => Err(Error::failed(
-                "ffmpeg",
-                "has no standard output",
-                "report this as a bug",
-            )),
+            None => Err(Error::failed("ffmpeg", "has no standard output", "report this as a bug")),
         }
     }
 
@@ -221,11 +165,7 @@ pub fn last_line(tail: &[u8], secret: Option<&str>) -> String {
     let text = String::from_utf8_lossy(tail);
     let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
     let last = lines.next_back().unwrap_or_default();
-    let line = if last.ends_with(SAYS_NOTHING) {
-        lines.next_back().unwrap_or(last)
-    } else {
-        last
-    };
+    let line = if last.ends_with(SAYS_NOTHING) { lines.next_back().unwrap_or(last) } else { last };
     let mut line = match secret {
         Some(secret) => line.replace(secret, &redact(secret)),
         None => line.to_owned(),
@@ -270,13 +210,8 @@ mod tests {
     #[test]
     fn the_last_line_has_neither_addresses_nor_passwords() {
         let uri = "rtsp://admin:s3cret@10.0.0.7:554/live";
-        let tail = format!(
-            "first\n[rtsp @ 0x55e1f0] method DESCRIBE failed\n{uri}: Connection refused\n\n"
-        );
-        assert_eq!(
-            last_line(tail.as_bytes(), Some(uri)),
-            "rtsp://***@10.0.0.7:554/live: Connection refused"
-        );
+        let tail = format!("first\n[rtsp @ 0x55e1f0] method DESCRIBE failed\n{uri}: Connection refused\n\n");
+        assert_eq!(last_line(tail.as_bytes(), Some(uri)), "rtsp://***@10.0.0.7:554/live: Connection refused");
         let vague = b"[mov @ 0x5] moov atom not found\na.mp4: Invalid data found when processing input\n";
         assert_eq!(last_line(vague, None), "[mov] moov atom not found");
         assert_eq!(last_line(b"[h264 @ 0x7f] bad\n", None), "[h264] bad");

@@ -28,12 +28,7 @@ pub fn backoff(failures: u32) -> Duration {
 }
 
 enum Item {
-    Frame {
-        header: FrameHeader,
-        width: u32,
-        height: u32,
-        data: Vec<u8>,
-    },
+    Frame { header: FrameHeader, width: u32, height: u32, data: Vec<u8> },
     Gap(String),
 }
 
@@ -69,12 +64,7 @@ impl State {
                 self.queue.remove(oldest - 1);
             }
         }
-        self.queue.push_back(Item::Frame {
-            header,
-            width,
-            height,
-            data,
-        });
+        self.queue.push_back(Item::Frame { header, width, height, data });
     }
 
     fn push_gap(&mut self, reason: String) {
@@ -101,9 +91,7 @@ impl Shared {
     fn wait_for_item(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         while state.queue.is_empty() && !state.dead {
-            let left = state
-                .deadline
-                .map(|d| d.saturating_duration_since(Instant::now()));
+            let left = state.deadline.map(|d| d.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
                 state.deadline = None;
                 state.timed_out = true;
@@ -144,12 +132,7 @@ impl Live {
             last_ns: 0,
         };
         let thread = std::thread::spawn(move || reader.run());
-        let live = Self {
-            shared,
-            thread: Some(thread),
-            current: Frame::default(),
-            uri: redact(uri),
-        };
+        let live = Self { shared, thread: Some(thread), current: Frame::default(), uri: redact(uri) };
         drop(live.shared.wait_for_item());
         live
     }
@@ -171,23 +154,14 @@ impl Live {
     pub fn advance(&mut self) -> Result<Advance> {
         let mut state = self.shared.wait_for_item();
         match state.queue.pop_front() {
-            Some(Item::Frame {
-                header,
-                width,
-                height,
-                mut data,
-            }) => {
+            Some(Item::Frame { header, width, height, mut data }) => {
                 std::mem::swap(&mut self.current.data, &mut data);
                 state.free.push(data);
                 (self.current.width, self.current.height) = (width, height);
                 Ok(Advance::Frame(header))
             }
             Some(Item::Gap(reason)) => Ok(Advance::Gap { reason }),
-            None => Err(Error::failed(
-                &self.uri,
-                "the thread that reads it has died",
-                "restart; report this as a bug",
-            )),
+            None => Err(Error::failed(&self.uri, "the thread that reads it has died", "restart; report this as a bug")),
         }
     }
 
@@ -195,8 +169,7 @@ impl Live {
     pub fn read(&mut self, frame: &mut Frame) {
         std::mem::swap(&mut frame.data, &mut self.current.data);
         frame.format = PixelFormat::I420;
-        (frame.width, frame.height, frame.stride) =
-            (self.current.width, self.current.height, self.current.width);
+        (frame.width, frame.height, frame.stride) = (self.current.width, self.current.height, self.current.width);
     }
 }
 
@@ -253,10 +226,7 @@ impl Reader {
             if state.stop {
                 return;
             }
-            state.push_gap(format!(
-                "{name}: {reason}; trying again in {} s",
-                pause.as_secs_f32()
-            ));
+            state.push_gap(format!("{name}: {reason}; trying again in {} s", pause.as_secs_f32()));
             self.shared.changed.notify_all();
             let until = Instant::now() + pause;
             while !state.stop {
@@ -332,10 +302,7 @@ impl Reader {
             let mut state = self.shared.lock();
             state.size = Some(size);
             state.deadline = Some(Instant::now() + self.options.frame_timeout);
-            let header = FrameHeader {
-                number: self.number,
-                pts_ns: ns,
-            };
+            let header = FrameHeader { number: self.number, pts_ns: ns };
             state.push_frame(header, size, std::mem::take(&mut data));
             data = state.free.pop().unwrap_or_default();
             drop(state);
@@ -370,10 +337,7 @@ mod tests {
         for number in 1..=5 {
             state.push_frame(FrameHeader { number, pts_ns: 0 }, (2, 2), vec![0; 6]);
         }
-        assert_eq!(
-            (numbers(&state), state.dropped, state.free.len()),
-            (vec![4, 5], 3, 3)
-        );
+        assert_eq!((numbers(&state), state.dropped, state.free.len()), (vec![4, 5], 3, 3));
     }
 
     #[test]

@@ -74,10 +74,7 @@ impl FfmpegSource {
     /// is empty or damaged so that no frame can be decoded (`Corrupt`). A camera that does not answer is no error: it
     /// is tried again, and [`Source::advance`] tells of the gap.
     pub fn open(uri: &str, options: &Options) -> Result<Self> {
-        if ["rtsp://", "rtsps://", "tcp://"]
-            .iter()
-            .any(|s| uri.starts_with(s))
-        {
+        if ["rtsp://", "rtsps://", "tcp://"].iter().any(|s| uri.starts_with(s)) {
             let version = probe::version(&options.ffmpeg)?;
             let live = Live::start(uri, options, version);
             let (width, height) = live.size();
@@ -90,10 +87,7 @@ impl FfmpegSource {
                 frames: None,
                 live: true,
             };
-            return Ok(Self {
-                info,
-                kind: Kind::Live(live),
-            });
+            return Ok(Self { info, kind: Kind::Live(live) });
         }
         let path = probe::path_of(uri)?;
         probe::check_file(&path)?;
@@ -109,10 +103,7 @@ impl FfmpegSource {
             frames: probe.frames,
             live: false,
         };
-        Ok(Self {
-            info,
-            kind: Kind::Recording(Box::new(recording)),
-        })
+        Ok(Self { info, kind: Kind::Recording(Box::new(recording)) })
     }
 }
 
@@ -170,15 +161,9 @@ struct Recording {
 }
 
 impl Recording {
-    fn open(
-        name: String,
-        mut process: Process,
-        stdout: BufReader<ChildStdout>,
-        expected: Option<u64>,
-    ) -> Result<Self> {
+    fn open(name: String, mut process: Process, stdout: BufReader<ChildStdout>, expected: Option<u64>) -> Result<Self> {
         let mut data = Vec::new();
-        let opened =
-            NutReader::open(stdout).and_then(|mut nut| Ok((nut.next_frame(&mut data)?, nut)));
+        let opened = NutReader::open(stdout).and_then(|mut nut| Ok((nut.next_frame(&mut data)?, nut)));
         match opened {
             Ok((Some(first_ns), nut)) => Ok(Self {
                 name,
@@ -194,14 +179,8 @@ impl Recording {
                 ended: false,
             }),
             Ok((None, _)) => Err(no_frames(&name, &process.finish().1)),
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(no_frames(&name, &process.finish().1))
-            }
-            Err(e) => Err(Error::failed(
-                name,
-                format!("{e}"),
-                "check the ffmpeg installation, or convert the file",
-            )),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(no_frames(&name, &process.finish().1)),
+            Err(e) => Err(Error::failed(name, format!("{e}"), "check the ffmpeg installation, or convert the file")),
         }
     }
 
@@ -227,21 +206,15 @@ impl Recording {
         let Some(pts) = pts else { return self.end() };
         self.number += 1;
         // Times are relative to the first frame and never go back.
-        self.last_ns = u64::try_from(pts.saturating_sub(self.first_ns))
-            .unwrap_or(0)
-            .max(self.last_ns);
-        Ok(Advance::Frame(FrameHeader {
-            number: self.number,
-            pts_ns: self.last_ns,
-        }))
+        self.last_ns = u64::try_from(pts.saturating_sub(self.first_ns)).unwrap_or(0).max(self.last_ns);
+        Ok(Advance::Frame(FrameHeader { number: self.number, pts_ns: self.last_ns }))
     }
 
     /// The stream is over: by itself, because the file is damaged, or because ffmpeg was killed?
     fn end(&mut self) -> Result<Advance> {
         self.ended = true;
         let (status, said) = self.process.finish();
-        let status = status
-            .map_err(|e| Error::failed(&self.name, format!("ffmpeg was lost: {e}"), "try again"))?;
+        let status = status.map_err(|e| Error::failed(&self.name, format!("ffmpeg was lost: {e}"), "try again"))?;
         if status.code().is_none() {
             return Err(Error::failed(
                 format!("{}, after frame {}", self.name, self.number),
@@ -265,11 +238,7 @@ impl Recording {
 }
 
 fn no_frames(name: &str, said: &str) -> Error {
-    let said = if said.is_empty() {
-        "ffmpeg gave no reason"
-    } else {
-        said
-    };
+    let said = if said.is_empty() { "ffmpeg gave no reason" } else { said };
     Error::corrupt(
         name,
         format!("no frame can be decoded: {said}"),

@@ -133,11 +133,7 @@ impl<R: Read> NutReader<R> {
         if flags & FLAG_INVALID != 0 {
             return Err(broken("has an invalid frame code"));
         }
-        let stream = if flags & FLAG_STREAM_ID != 0 {
-            self.varint()?
-        } else {
-            code.stream
-        };
+        let stream = if flags & FLAG_STREAM_ID != 0 { self.varint()? } else { code.stream };
         if stream != 0 {
             return Err(broken("holds more than one stream"));
         }
@@ -170,11 +166,7 @@ impl<R: Read> NutReader<R> {
         if flags & FLAG_HEADER_INDEX != 0 {
             header = self.varint()?;
         }
-        let reserved = if flags & FLAG_RESERVED != 0 {
-            self.varint()?
-        } else {
-            code.reserved
-        };
+        let reserved = if flags & FLAG_RESERVED != 0 { self.varint()? } else { code.reserved };
         if reserved > 256 {
             return Err(broken("has too many reserved fields"));
         }
@@ -206,9 +198,7 @@ impl<R: Read> NutReader<R> {
         self.input.read_exact(rest)?;
         let (num, denom) = self.time_base;
         let ns = i128::from(self.last_pts) * i128::from(num) * 1_000_000_000 / i128::from(denom);
-        i64::try_from(ns)
-            .map(Some)
-            .map_err(|_| broken("has a time out of range"))
+        i64::try_from(ns).map(Some).map_err(|_| broken("has a time out of range"))
     }
 
     /// Read one packet whose first byte is `first`; headers are remembered, others skipped. Returns its start code.
@@ -229,10 +219,7 @@ impl<R: Read> NutReader<R> {
         }
         if code == SYNCPOINT {
             // Frequent: parsed where it stands, without a buffer.
-            let mut counted = Counted {
-                input: &mut self.input,
-                left: length,
-            };
+            let mut counted = Counted { input: &mut self.input, left: length };
             let time = varint(&mut counted)?;
             let left = counted.left;
             io::copy(&mut (&mut self.input).take(left), &mut io::sink())?;
@@ -261,9 +248,7 @@ impl<R: Read> NutReader<R> {
     fn main_header(&mut self, body: &mut &[u8]) -> io::Result<()> {
         let version = varint(body)?;
         if !(2..=4).contains(&version) {
-            return Err(broken(&format!(
-                "is of version {version}, which is unknown"
-            )));
+            return Err(broken(&format!("is of version {version}, which is unknown")));
         }
         if version > 3 {
             varint(body)?;
@@ -281,10 +266,7 @@ impl<R: Read> NutReader<R> {
             }
             self.time_bases.push((num, denom));
         }
-        let mut code = FrameCode {
-            size_mul: 1,
-            ..FrameCode::default()
-        };
+        let mut code = FrameCode { size_mul: 1, ..FrameCode::default() };
         let mut at = 0;
         while at < 256 {
             code.flags = varint(body)?;
@@ -303,9 +285,7 @@ impl<R: Read> NutReader<R> {
             let count = if fields > 5 {
                 varint(body)?
             } else {
-                code.size_mul
-                    .checked_sub(code.size_lsb)
-                    .ok_or_else(|| broken("has a bad code table"))?
+                code.size_mul.checked_sub(code.size_lsb).ok_or_else(|| broken("has a bad code table"))?
             };
             if fields > 6 {
                 varint(body)?; // match_time_delta
@@ -321,10 +301,7 @@ impl<R: Read> NutReader<R> {
                 if at == usize::from(b'N') {
                     self.codes[at].flags = FLAG_INVALID;
                 } else {
-                    let size_lsb = code
-                        .size_lsb
-                        .checked_add(done)
-                        .ok_or_else(|| broken("has a bad code table"))?;
+                    let size_lsb = code.size_lsb.checked_add(done).ok_or_else(|| broken("has a bad code table"))?;
                     self.codes[at] = FrameCode { size_lsb, ..code };
                     done += 1;
                 }
@@ -338,10 +315,7 @@ impl<R: Read> NutReader<R> {
         self.elided.truncate(1);
         for _ in 0..headers {
             let length = varint(body)?;
-            let Some((bytes, rest)) = usize::try_from(length)
-                .ok()
-                .and_then(|l| body.split_at_checked(l))
-            else {
+            let Some((bytes, rest)) = usize::try_from(length).ok().and_then(|l| body.split_at_checked(l)) else {
                 return Err(broken("has an elided header that is too long"));
             };
             self.elided.push(bytes.to_vec());
@@ -377,9 +351,7 @@ impl<R: Read> NutReader<R> {
         (self.width, self.height) = (width as u32, height as u32);
         let size = i420_bytes(self.width, self.height);
         if size > FRAME_BYTES_MAX {
-            return Err(broken(&format!(
-                "is {width} x {height} pixels large, more than this program takes"
-            )));
+            return Err(broken(&format!("is {width} x {height} pixels large, more than this program takes")));
         }
         self.frame_bytes = size as usize;
         Ok(())
@@ -398,9 +370,7 @@ struct Counted<'a, R> {
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let take = buffer
-            .len()
-            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let take = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let got = self.input.read(&mut buffer[..take])?;
         self.left -= got as u64;
         Ok(got)
@@ -427,11 +397,7 @@ fn varint(input: &mut impl Read) -> io::Result<u64> {
 /// NUT's signed number on top of an unsigned one: 0, 1, -1, 2, -2, ...
 fn signed(value: u64) -> i64 {
     let value = value.wrapping_add(1);
-    if value & 1 == 1 {
-        -((value >> 1) as i64)
-    } else {
-        (value >> 1) as i64
-    }
+    if value & 1 == 1 { -((value >> 1) as i64) } else { (value >> 1) as i64 }
 }
 
 fn bytes<'a>(body: &mut &'a [u8]) -> io::Result<&'a [u8]> {
@@ -482,11 +448,7 @@ mod tests {
                     assert!(times.len() < whole.len());
                     clean_ends += 1;
                 }
-                Err(e) => assert_eq!(
-                    e.kind(),
-                    io::ErrorKind::UnexpectedEof,
-                    "cut at {length}: {e}"
-                ),
+                Err(e) => assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof, "cut at {length}: {e}"),
             }
         }
         assert!(clean_ends >= 2);

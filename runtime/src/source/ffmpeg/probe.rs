@@ -60,13 +60,8 @@ pub fn path_of(uri: &str) -> Result<PathBuf> {
             "write file:///folder/video.mp4, or the plain path",
         ));
     }
-    percent_decoded(path).ok_or_else(|| {
-        Error::invalid(
-            uri,
-            "has a broken % escape",
-            "write % as %25, or give the plain path",
-        )
-    })
+    percent_decoded(path)
+        .ok_or_else(|| Error::invalid(uri, "has a broken % escape", "write % as %25, or give the plain path"))
 }
 
 #[cfg(unix)]
@@ -94,25 +89,13 @@ fn percent_decoded(text: &str) -> Option<PathBuf> {
 pub fn check_file(path: &Path) -> Result<()> {
     let name = path.display().to_string();
     let meta = std::fs::metadata(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::invalid(&name, "there is no such file", "check the path")
-        }
-        _ => Error::invalid(
-            &name,
-            format!("cannot be looked at: {e}"),
-            "check the permissions of its folders",
-        ),
+        std::io::ErrorKind::NotFound => Error::invalid(&name, "there is no such file", "check the path"),
+        _ => Error::invalid(&name, format!("cannot be looked at: {e}"), "check the permissions of its folders"),
     })?;
     if meta.is_dir() {
         return Err(Error::invalid(name, "is a folder", "name one file in it"));
     }
-    File::open(path).map_err(|e| {
-        Error::invalid(
-            &name,
-            format!("cannot be read: {e}"),
-            "check its permissions",
-        )
-    })?;
+    File::open(path).map_err(|e| Error::invalid(&name, format!("cannot be read: {e}"), "check its permissions"))?;
     if meta.is_file() && meta.len() == 0 {
         return Err(Error::corrupt(name, "is empty", "copy or record it again"));
     }
@@ -126,19 +109,8 @@ pub fn check_file(path: &Path) -> Result<()> {
 pub fn probe(ffprobe: &Path, path: &Path) -> Result<Probe> {
     let name = path.display().to_string();
     let output = Command::new(ffprobe)
-        .args([
-            "-v",
-            "error",
-            "-of",
-            "json",
-            "-show_program_version",
-            "-select_streams",
-            "V:0",
-        ])
-        .args([
-            "-show_entries",
-            "stream=avg_frame_rate,nb_frames:format=format_name",
-        ])
+        .args(["-v", "error", "-of", "json", "-show_program_version", "-select_streams", "V:0"])
+        .args(["-show_entries", "stream=avg_frame_rate,nb_frames:format=format_name"])
         .arg(file_argument(path))
         .stdin(Stdio::null())
         .output()
@@ -147,50 +119,23 @@ pub fn probe(ffprobe: &Path, path: &Path) -> Result<Probe> {
     if !output.status.success() {
         return Err(Error::corrupt(
             name,
-            format!(
-                "cannot be read as a video: {}",
-                if said.is_empty() {
-                    "ffprobe failed"
-                } else {
-                    &said
-                }
-            ),
+            format!("cannot be read as a video: {}", if said.is_empty() { "ffprobe failed" } else { &said }),
             "check that it plays, and copy or convert it again",
         ));
     }
     let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|e| {
-        Error::failed(
-            &name,
-            format!("ffprobe's answer was not understood: {e}"),
-            "check the ffmpeg installation",
-        )
+        Error::failed(&name, format!("ffprobe's answer was not understood: {e}"), "check the ffmpeg installation")
     })?;
     // ffmpeg renders any text file as a terminal's screen.
-    if answer
-        .format
-        .and_then(|f| f.format_name)
-        .is_some_and(|f| f == "tty")
-    {
-        return Err(Error::invalid(
-            name,
-            "is text, not a video",
-            "name a video file",
-        ));
+    if answer.format.and_then(|f| f.format_name).is_some_and(|f| f == "tty") {
+        return Err(Error::invalid(name, "is text, not a video", "name a video file"));
     }
     let Some(stream) = answer.streams.first() else {
-        return Err(Error::invalid(
-            name,
-            "has no video stream",
-            "name a file with a picture track",
-        ));
+        return Err(Error::invalid(name, "has no video stream", "name a file with a picture track"));
     };
     Ok(Probe {
         rate_hz: stream.avg_frame_rate.as_deref().and_then(rate),
-        frames: stream
-            .nb_frames
-            .as_deref()
-            .and_then(|n| n.parse().ok())
-            .filter(|&n| n > 0),
+        frames: stream.nb_frames.as_deref().and_then(|n| n.parse().ok()).filter(|&n| n > 0),
         version: Version::parse(&answer.program_version.version),
     })
 }
@@ -200,15 +145,10 @@ pub fn probe(ffprobe: &Path, path: &Path) -> Result<Probe> {
 /// # Errors
 /// When it cannot be started.
 pub fn version(ffmpeg: &Path) -> Result<Version> {
-    let output = Command::new(ffmpeg)
-        .arg("-version")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| cannot_start(ffmpeg, &e))?;
+    let output =
+        Command::new(ffmpeg).arg("-version").stdin(Stdio::null()).output().map_err(|e| cannot_start(ffmpeg, &e))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(Version::parse(
-        text.split_whitespace().nth(2).unwrap_or_default(),
-    ))
+    Ok(Version::parse(text.split_whitespace().nth(2).unwrap_or_default()))
 }
 
 /// `30000/1001` as a number; `0/0` is unknown.
@@ -226,17 +166,10 @@ mod tests {
     #[test]
     fn file_uris_become_paths() {
         assert_eq!(path_of("a b.mp4").unwrap(), PathBuf::from("a b.mp4"));
-        assert_eq!(
-            path_of("file:///x/a%20b.mp4").unwrap(),
-            PathBuf::from("/x/a b.mp4")
-        );
+        assert_eq!(path_of("file:///x/a%20b.mp4").unwrap(), PathBuf::from("/x/a b.mp4"));
         assert_eq!(path_of("file://localhost/x").unwrap(), PathBuf::from("/x"));
         for bad in ["file://host/x", "file:///x%2", "file:///x%zz"] {
-            assert_eq!(
-                path_of(bad).unwrap_err().kind,
-                ErrorKind::InvalidInput,
-                "{bad}"
-            );
+            assert_eq!(path_of(bad).unwrap_err().kind, ErrorKind::InvalidInput, "{bad}");
         }
     }
 
@@ -253,20 +186,13 @@ mod tests {
         let empty = folder.path().join("empty.mp4");
         std::fs::write(&empty, b"").unwrap();
         for (path, kind, word) in [
-            (
-                folder.path().join("none.mp4"),
-                ErrorKind::InvalidInput,
-                "no such file",
-            ),
+            (folder.path().join("none.mp4"), ErrorKind::InvalidInput, "no such file"),
             (folder.path().to_owned(), ErrorKind::InvalidInput, "folder"),
             (empty, ErrorKind::Corrupt, "empty"),
         ] {
             let e = check_file(&path).unwrap_err();
             assert_eq!(e.kind, kind);
-            assert!(
-                e.to_string().contains(word) && e.to_string().contains(path.to_str().unwrap()),
-                "{e}"
-            );
+            assert!(e.to_string().contains(word) && e.to_string().contains(path.to_str().unwrap()), "{e}");
         }
     }
 

@@ -8,14 +8,9 @@ use crate::ErrorKind;
 
 /// True, with a loud line, when there is no ffmpeg to test with.
 fn no_ffmpeg() -> bool {
-    let missing = ["ffmpeg", "ffprobe"].iter().any(|p| {
-        Command::new(p)
-            .arg("-version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_err()
-    });
+    let missing = ["ffmpeg", "ffprobe"]
+        .iter()
+        .any(|p| Command::new(p).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err());
     if missing {
         eprintln!("SKIPPED: no ffmpeg on this machine (sudo apt install ffmpeg)");
     }
@@ -58,11 +53,7 @@ fn frames(mut source: FfmpegSource) -> (Vec<FrameHeader>, Vec<Frame>) {
             }
             Advance::Gap { reason } => panic!("a recording has no gaps: {reason}"),
             Advance::End => {
-                assert_eq!(
-                    source.advance().unwrap(),
-                    Advance::End,
-                    "the end stays the end"
-                );
+                assert_eq!(source.advance().unwrap(), Advance::End, "the end stays the end");
                 return (headers, frames);
             }
         }
@@ -75,41 +66,21 @@ fn a_recording_gives_every_frame_once_with_its_time() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let path = clip(
-        folder.path(),
-        "a clip%.mp4",
-        "testsrc=size=66x50:rate=30000/1001:duration=1 -pix_fmt yuv420p",
-    );
+    let path = clip(folder.path(), "a clip%.mp4", "testsrc=size=66x50:rate=30000/1001:duration=1 -pix_fmt yuv420p");
     let source = open(&path).unwrap();
     let info = source.info().clone();
-    assert_eq!(
-        (info.width, info.height, info.frames, info.live),
-        (66, 50, Some(30), false)
-    );
+    assert_eq!((info.width, info.height, info.frames, info.live), (66, 50, Some(30), false));
     assert!((info.rate_hz.unwrap() - 29.97).abs() < 0.001);
     let (headers, pixels) = frames(source);
     assert_eq!(headers.len(), 30);
     for (i, header) in headers.iter().enumerate() {
         assert_eq!(header.number, i as u64 + 1);
         let want = i as f64 * 1001.0 / 30000.0;
-        assert!(
-            (header.pts_ns as f64 * 1e-9 - want).abs() < 1e-6,
-            "{header:?} is not at {want}"
-        );
+        assert!((header.pts_ns as f64 * 1e-9 - want).abs() < 1e-6, "{header:?} is not at {want}");
     }
-    assert!(
-        pixels
-            .iter()
-            .all(|f| f.data.len() == 66 * 50 * 3 / 2 && f.stride == 66)
-    );
+    assert!(pixels.iter().all(|f| f.data.len() == 66 * 50 * 3 / 2 && f.stride == 66));
     // The same file gives the same bytes, through a file:// URI too.
-    let uri = format!(
-        "file://{}",
-        path.to_str()
-            .unwrap()
-            .replace('%', "%25")
-            .replace(' ', "%20")
-    );
+    let uri = format!("file://{}", path.to_str().unwrap().replace('%', "%25").replace(' ', "%20"));
     let (again_headers, again) = frames(FfmpegSource::open(&uri, &Options::default()).unwrap());
     assert_eq!(again_headers, headers);
     assert!(pixels.iter().zip(&again).all(|(a, b)| a.data == b.data));
@@ -121,11 +92,7 @@ fn frames_that_are_not_read_are_passed_over() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let path = clip(
-        folder.path(),
-        "a.mkv",
-        "testsrc=size=64x48:rate=25:duration=0.4 -c:v ffv1",
-    );
+    let path = clip(folder.path(), "a.mkv", "testsrc=size=64x48:rate=25:duration=0.4 -c:v ffv1");
     let (_, all) = frames(open(&path).unwrap());
     let mut source = open(&path).unwrap();
     for _ in 0..7 {
@@ -151,10 +118,7 @@ fn a_variable_rate_is_kept() {
     );
     let (headers, _) = frames(open(&path).unwrap());
     let ms: Vec<u64> = headers.iter().map(|h| h.pts_ns / 1_000_000).collect();
-    assert_eq!(
-        ms,
-        [0, 40, 120, 200, 240, 320, 400, 440, 520, 600, 640, 720]
-    );
+    assert_eq!(ms, [0, 40, 120, 200, 240, 320, 400, 440, 520, 600, 640, 720]);
 }
 
 #[test]
@@ -163,28 +127,14 @@ fn a_rotated_recording_stands_upright_and_odd_sizes_are_whole() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let flat = clip(
-        folder.path(),
-        "flat.mp4",
-        "testsrc=size=64x48:rate=25:duration=0.2 -pix_fmt yuv420p",
-    );
+    let flat = clip(folder.path(), "flat.mp4", "testsrc=size=64x48:rate=25:duration=0.2 -pix_fmt yuv420p");
     let turned = folder.path().join("turned.mp4");
-    ffmpeg(
-        &format!("-i {} -c copy -metadata:s:v:0 rotate=90", flat.display()),
-        &turned,
-    );
+    ffmpeg(&format!("-i {} -c copy -metadata:s:v:0 rotate=90", flat.display()), &turned);
     let source = open(&turned).unwrap();
     assert_eq!((source.info().width, source.info().height), (48, 64));
     assert_eq!(frames(source).1[0].data.len(), 48 * 64 * 3 / 2);
-    let odd = clip(
-        folder.path(),
-        "odd.mkv",
-        "testsrc=size=65x49:rate=25:duration=0.2 -c:v ffv1 -pix_fmt yuv444p",
-    );
-    assert_eq!(
-        frames(open(&odd).unwrap()).1[0].data.len(),
-        65 * 49 + 2 * 33 * 25
-    );
+    let odd = clip(folder.path(), "odd.mkv", "testsrc=size=65x49:rate=25:duration=0.2 -c:v ffv1 -pix_fmt yuv444p");
+    assert_eq!(frames(open(&odd).unwrap()).1[0].data.len(), 65 * 49 + 2 * 33 * 25);
 }
 
 #[test]
@@ -193,19 +143,10 @@ fn full_range_video_becomes_limited_range() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let white = clip(
-        folder.path(),
-        "w.avi",
-        "color=white:size=32x32:rate=25:duration=0.1 -c:v mjpeg -pix_fmt yuvj420p",
-    );
+    let white =
+        clip(folder.path(), "w.avi", "color=white:size=32x32:rate=25:duration=0.1 -c:v mjpeg -pix_fmt yuvj420p");
     let (_, pixels) = frames(open(&white).unwrap());
-    assert!(
-        pixels[0].data[..1024]
-            .iter()
-            .all(|&y| (233..=236).contains(&y)),
-        "{}",
-        pixels[0].data[0]
-    );
+    assert!(pixels[0].data[..1024].iter().all(|&y| (233..=236).contains(&y)), "{}", pixels[0].data[0]);
 }
 
 #[test]
@@ -217,18 +158,12 @@ fn what_is_not_a_video_is_refused() {
     let at = |name: &str| folder.path().join(name);
     std::fs::write(
         at("noise.mp4"),
-        (0..4000u32)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-            .collect::<Vec<_>>(),
+        (0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>(),
     )
     .unwrap();
     std::fs::write(at("notes.txt"), "shopping list\nmilk\n".repeat(50)).unwrap();
     let sound = clip(folder.path(), "sound.wav", "sine=duration=0.2");
-    let whole = clip(
-        folder.path(),
-        "whole.mp4",
-        "testsrc=size=64x48:rate=25:duration=0.4 -pix_fmt yuv420p",
-    );
+    let whole = clip(folder.path(), "whole.mp4", "testsrc=size=64x48:rate=25:duration=0.4 -pix_fmt yuv420p");
     let bytes = std::fs::read(whole).unwrap();
     std::fs::write(at("cut.mp4"), &bytes[..bytes.len() / 2]).unwrap();
     for (path, kind, word) in [
@@ -239,10 +174,7 @@ fn what_is_not_a_video_is_refused() {
     ] {
         let e = open_error(&path);
         assert_eq!(e.kind, kind, "{e}");
-        assert!(
-            e.to_string().contains(word) && e.to_string().contains(path.to_str().unwrap()),
-            "{e}"
-        );
+        assert!(e.to_string().contains(word) && e.to_string().contains(path.to_str().unwrap()), "{e}");
         assert!(!e.to_string().contains("0x"), "{e}");
     }
 }
@@ -270,11 +202,8 @@ fn a_missing_ffmpeg_is_said_plainly() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp4");
     std::fs::write(&path, b"x").unwrap();
-    let options = Options {
-        ffmpeg: "/nowhere/ffmpeg".into(),
-        ffprobe: "/nowhere/ffprobe".into(),
-        ..Options::default()
-    };
+    let options =
+        Options { ffmpeg: "/nowhere/ffmpeg".into(), ffprobe: "/nowhere/ffprobe".into(), ..Options::default() };
     for uri in [path.to_str().unwrap(), "rtsp://127.0.0.1:9/x"] {
         let e = FfmpegSource::open(uri, &options).err().unwrap();
         assert_eq!(e.kind, ErrorKind::Unavailable);
@@ -288,18 +217,13 @@ fn a_source_that_is_dropped_leaves_no_child() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let path = clip(
-        folder.path(),
-        "a.mkv",
-        "testsrc=size=320x240:rate=25:duration=4 -c:v ffv1",
-    );
+    let path = clip(folder.path(), "a.mkv", "testsrc=size=320x240:rate=25:duration=4 -c:v ffv1");
     let mut source = open(&path).unwrap();
     source.advance().unwrap();
     drop(source);
     let needle = path.to_str().unwrap().as_bytes();
     let left = std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-        std::fs::read(entry.path().join("cmdline"))
-            .is_ok_and(|c| c.windows(needle.len()).any(|w| w == needle))
+        std::fs::read(entry.path().join("cmdline")).is_ok_and(|c| c.windows(needle.len()).any(|w| w == needle))
     });
     assert!(!left, "ffmpeg is still there");
 }
@@ -310,16 +234,7 @@ struct Camera(Child);
 impl Camera {
     fn start(port: u16, seconds: f32) -> Self {
         let child = Command::new("ffmpeg")
-            .args([
-                "-nostdin",
-                "-hide_banner",
-                "-loglevel",
-                "quiet",
-                "-re",
-                "-f",
-                "lavfi",
-                "-i",
-            ])
+            .args(["-nostdin", "-hide_banner", "-loglevel", "quiet", "-re", "-f", "lavfi", "-i"])
             .arg(format!("testsrc=size=160x120:rate=25:duration={seconds}"))
             .args(["-c:v", "mpeg2video", "-g", "5", "-f", "mpegts"])
             .arg(format!("tcp://127.0.0.1:{port}?listen=1"))
@@ -338,18 +253,11 @@ impl Drop for Camera {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Advance until `wanted` holds; the number of frames passed and the gaps' reasons.
-fn until(
-    source: &mut FfmpegSource,
-    wanted: impl Fn(&Advance) -> bool,
-) -> (Vec<FrameHeader>, Vec<String>) {
+fn until(source: &mut FfmpegSource, wanted: impl Fn(&Advance) -> bool) -> (Vec<FrameHeader>, Vec<String>) {
     let (mut headers, mut gaps) = (Vec::new(), Vec::new());
     for _ in 0..1000 {
         let advance = source.advance().unwrap();
@@ -377,22 +285,17 @@ fn a_camera_that_goes_away_is_a_gap_and_comes_back() {
     }
     let port = free_port();
     let camera = Camera::start(port, 3.0);
-    let mut source =
-        FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), &Options::default()).unwrap();
+    let mut source = FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), &Options::default()).unwrap();
     assert!(source.info().live);
-    let (first, gaps) = until(&mut source, |a| {
-        is_gap(a) && matches!(a, Advance::Gap { reason } if !reason.contains("refused"))
-    });
+    let (first, gaps) =
+        until(&mut source, |a| is_gap(a) && matches!(a, Advance::Gap { reason } if !reason.contains("refused")));
     assert!(first.last().is_some_and(|h| h.number > 5), "{} frames, {gaps:?}", first.len());
     assert_eq!((source.info().width, source.info().height), (160, 120));
     drop(camera);
     let _camera = Camera::start(port, 60.0);
     let (second, gaps) = until(&mut source, |a| !is_gap(a));
     let (last, next) = (first.last().unwrap(), second.last().unwrap());
-    assert!(
-        next.pts_ns > last.pts_ns && next.number > last.number,
-        "{last:?} {next:?} {gaps:?}"
-    );
+    assert!(next.pts_ns > last.pts_ns && next.number > last.number, "{last:?} {next:?} {gaps:?}");
 }
 
 #[test]
@@ -404,18 +307,12 @@ fn a_camera_that_falls_silent_is_given_up_in_time() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("tcp://user:secret@{}", listener.local_addr().unwrap());
     let uri = uri.replace("user:secret@", "");
-    let options = Options {
-        connect_timeout: Duration::from_millis(400),
-        ..Options::default()
-    };
+    let options = Options { connect_timeout: Duration::from_millis(400), ..Options::default() };
     let started = std::time::Instant::now();
     let mut source = FfmpegSource::open(&uri, &options).unwrap();
     assert_eq!((source.info().width, source.info().height), (0, 0));
     let (_, gaps) = until(&mut source, is_gap);
-    assert!(
-        gaps[0].contains("no frame came in time") && gaps[0].contains("0.5 s"),
-        "{gaps:?}"
-    );
+    assert!(gaps[0].contains("no frame came in time") && gaps[0].contains("0.5 s"), "{gaps:?}");
     assert!(started.elapsed() < Duration::from_secs(5));
     let (_, gaps) = until(&mut source, is_gap);
     assert!(gaps[0].contains("trying again in 1 s"), "{gaps:?}");
@@ -428,8 +325,7 @@ fn a_slow_reader_of_a_camera_loses_old_frames_and_they_are_counted() {
     }
     let port = free_port();
     let _camera = Camera::start(port, 60.0);
-    let mut source =
-        FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), &Options::default()).unwrap();
+    let mut source = FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), &Options::default()).unwrap();
     until(&mut source, |a| !is_gap(a));
     std::thread::sleep(Duration::from_millis(600));
     let before = source.dropped();

@@ -106,10 +106,7 @@ impl Camera {
     /// A point of camera space (before the lens) in the picture.
     pub fn picture(&self, q: V3) -> (f32, f32) {
         let k = self.focal / q.z;
-        (
-            q.x * k + self.width * 0.5 + self.shake.0,
-            q.y * k + self.height * 0.5 + self.shake.1,
-        )
+        (q.x * k + self.width * 0.5 + self.shake.0, q.y * k + self.height * 0.5 + self.shake.1)
     }
 
     /// A world point in the picture, with pixels per metre there; `None` behind the lens.

@@ -74,9 +74,7 @@ impl SimSource {
     pub fn new(spec: SimSpec) -> Self {
         let place = Arc::new(Place::draw(spec.seed, SIZE));
         let scene = Scene::new(&spec, place);
-        let truth = spec
-            .incident
-            .and_then(|kind| find_truth(kind, scene.clone(), spec.frames()));
+        let truth = spec.incident.and_then(|kind| find_truth(kind, scene.clone(), spec.frames()));
         let info = SourceInfo {
             uri: spec.to_string(),
             width: SIZE.0,
@@ -86,14 +84,7 @@ impl SimSource {
             frames: Some(spec.frames()),
             live: false,
         };
-        Self {
-            spec,
-            info,
-            truth,
-            scene,
-            given: 0,
-            painter: None,
-        }
+        Self { spec, info, truth, scene, given: 0, painter: None }
     }
 
     /// What is simulated.
@@ -121,19 +112,12 @@ impl Source for SimSource {
         }
         self.given += 1;
         let pts_ns = (self.given - 1) * (1_000_000_000 / u64::from(RATE_HZ));
-        Ok(Advance::Frame(FrameHeader {
-            number: self.given,
-            pts_ns,
-        }))
+        Ok(Advance::Frame(FrameHeader { number: self.given, pts_ns }))
     }
 
     fn read(&mut self, frame: &mut Frame) -> Result<()> {
         if self.given == 0 {
-            return Err(Error::failed(
-                &*self.info.uri,
-                "read before the first advance",
-                "call advance first",
-            ));
+            return Err(Error::failed(&*self.info.uri, "read before the first advance", "call advance first"));
         }
         let painter = match &mut self.painter {
             Some(painter) => painter,
@@ -155,11 +139,7 @@ fn find_truth(kind: IncidentKind, mut scene: Scene, frames: u64) -> Option<Incid
         if number > 1 {
             scene.step();
         }
-        if scene
-            .incident
-            .as_ref()
-            .is_some_and(|incident| incident.evident(&scene.place))
-        {
+        if scene.incident.as_ref().is_some_and(|incident| incident.evident(&scene.place)) {
             seen = Some((seen.map_or(number, |s| s.0), number));
         }
     }

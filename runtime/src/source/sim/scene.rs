@@ -94,11 +94,7 @@ impl Thing {
         self.yaw.0 += self.yaw.1 * TICK_S;
         if self.at[2] <= floor {
             self.at[2] = floor;
-            self.v[2] = if self.v[2] < -1.5 {
-                -0.25 * self.v[2]
-            } else {
-                0.0
-            };
+            self.v[2] = if self.v[2] < -1.5 { -0.25 * self.v[2] } else { 0.0 };
             let slide = self.v[0].hypot(self.v[1]);
             let keep = ((slide - 4.5 * TICK_S) / slide.max(1e-3)).max(0.0);
             self.v[0] *= keep;
@@ -157,15 +153,7 @@ impl Scene {
         }
         let traffic = Traffic::new(spec.seed, &place);
         let incident = spec.incident.map(|kind| Incident::new(kind, spec));
-        Self {
-            tick: 0,
-            traffic,
-            people,
-            things: Vec::new(),
-            puffs: Vec::new(),
-            incident,
-            place,
-        }
+        Self { tick: 0, traffic, people, things: Vec::new(), puffs: Vec::new(), incident, place }
     }
 
     /// Seconds since the first frame.

@@ -72,17 +72,14 @@ impl FromStr for IncidentKind {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| {
-                let names: Vec<_> = Self::ALL.iter().map(|kind| kind.name()).collect();
-                Error::invalid(
-                    "incident",
-                    format!("there is no incident '{name}'"),
-                    format!("use one of {}", names.join(", ")),
-                )
-            })
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|kind| kind.name()).collect();
+            Error::invalid(
+                "incident",
+                format!("there is no incident '{name}'"),
+                format!("use one of {}", names.join(", ")),
+            )
+        })
     }
 }
 
@@ -134,15 +131,7 @@ impl SimSpec {
         let latest = (seconds - ONSET_TO_END_S_MIN).max(0.0);
         let onset_s = (latest * rng.random_range(0.2..0.8) * 100.0).round() / 100.0;
         let incident_seconds = f64::from(rng.random_range(120_u32..300)) / 10.0;
-        Self {
-            seed,
-            seconds,
-            incident,
-            onset_s,
-            incident_seconds,
-            light: None,
-            rain: None,
-        }
+        Self { seed, seconds, incident, onset_s, incident_seconds, light: None, rain: None }
     }
 
     /// Read a URI such as `sim://?seed=7&seconds=90&incident=collision&at=55`. Keys: `seed` (default 1), `seconds`
@@ -152,25 +141,15 @@ impl SimSpec {
     /// # Errors
     /// Names the key that cannot be used and what it may be.
     pub fn parse(uri: &str) -> Result<Self> {
-        let bad = |key: &str, problem: String, remedy: &str| {
-            Error::invalid(format!("{uri}: {key}"), problem, remedy)
-        };
+        let bad = |key: &str, problem: String, remedy: &str| Error::invalid(format!("{uri}: {key}"), problem, remedy);
         let Some(rest) = uri.strip_prefix("sim://") else {
-            return Err(bad(
-                "scheme",
-                "not a sim:// URI".into(),
-                "write sim://?seed=1&incident=collision",
-            ));
+            return Err(bad("scheme", "not a sim:// URI".into(), "write sim://?seed=1&incident=collision"));
         };
         let query = match rest.split_once('?') {
             Some(("" | "/", query)) => query,
             None if rest.is_empty() || rest == "/" => "",
             _ => {
-                return Err(bad(
-                    "path",
-                    format!("'{rest}' is not empty"),
-                    "write keys after sim://?",
-                ));
+                return Err(bad("path", format!("'{rest}' is not empty"), "write keys after sim://?"));
             }
         };
         let mut seen: Vec<(&str, &str)> = Vec::new();
@@ -186,11 +165,7 @@ impl SimSpec {
             }
             seen.push((key, value));
         }
-        let get = |key: &str| {
-            seen.iter()
-                .find(|(k, _)| *k == key)
-                .map(|(_, value)| *value)
-        };
+        let get = |key: &str| seen.iter().find(|(k, _)| *k == key).map(|(_, value)| *value);
         let number = |key: &str, low: f64, high: f64| -> Result<Option<f64>> {
             let Some(text) = get(key) else {
                 return Ok(None);
@@ -208,23 +183,16 @@ impl SimSpec {
         let seed = match get("seed") {
             None => 1,
             Some(text) => text.parse().map_err(|_| {
-                bad(
-                    "seed",
-                    format!("'{text}' cannot be used"),
-                    "give a whole number from 0 to 18446744073709551615",
-                )
+                bad("seed", format!("'{text}' cannot be used"), "give a whole number from 0 to 18446744073709551615")
             })?,
         };
         let seconds = number("seconds", 2.0, 86_400.0)?.unwrap_or(90.0);
         let incident = match get("incident") {
             None | Some("none") => None,
-            Some(name) => Some(name.parse::<IncidentKind>().map_err(|error| {
-                bad(
-                    "incident",
-                    error.problem,
-                    &format!("{}, none", error.remedy),
-                )
-            })?),
+            Some(name) => Some(
+                name.parse::<IncidentKind>()
+                    .map_err(|error| bad("incident", error.problem, &format!("{}, none", error.remedy)))?,
+            ),
         };
         let mut spec = Self::new(seed, seconds, incident);
         let latest = seconds - ONSET_TO_END_S_MIN;
@@ -244,11 +212,7 @@ impl SimSpec {
             Some("dusk") => Some(Light::Dusk),
             Some("night") => Some(Light::Night),
             Some(text) => {
-                return Err(bad(
-                    "light",
-                    format!("'{text}' cannot be used"),
-                    "use day, dusk or night",
-                ));
+                return Err(bad("light", format!("'{text}' cannot be used"), "use day, dusk or night"));
             }
         };
         spec.rain = match get("rain") {
@@ -256,11 +220,7 @@ impl SimSpec {
             Some("yes") => Some(true),
             Some("no") => Some(false),
             Some(text) => {
-                return Err(bad(
-                    "rain",
-                    format!("'{text}' cannot be used"),
-                    "use yes or no",
-                ));
+                return Err(bad("rain", format!("'{text}' cannot be used"), "use yes or no"));
             }
         };
         Ok(spec)
@@ -321,11 +281,7 @@ mod tests {
             ("sim://?seed=1&seed=2", "seed", "once"),
             ("sim://?seconds=nan", "seconds", "2 to 86400"),
             ("sim://?seconds=1", "seconds", "2 to 86400"),
-            (
-                "sim://?incident=flood",
-                "incident",
-                "spilled-load, fire, none",
-            ),
+            ("sim://?incident=flood", "incident", "spilled-load, fire, none"),
             ("sim://?seconds=20&incident=fire&at=13", "at", "0 to 12"),
             ("sim://?seconds=5&incident=fire", "seconds", "8 s"),
             ("sim://?light=noon", "light", "dusk"),
@@ -343,9 +299,6 @@ mod tests {
         for kind in IncidentKind::ALL {
             assert_eq!(kind.to_string().parse::<IncidentKind>().unwrap(), kind);
         }
-        assert_eq!(
-            IncidentKind::PedestrianOnRoad.to_string(),
-            "pedestrian-on-road"
-        );
+        assert_eq!(IncidentKind::PedestrianOnRoad.to_string(), "pedestrian-on-road");
     }
 }

@@ -52,25 +52,10 @@ impl Traffic {
             next_spawn_s.push(rng.random_range(0.0..mean));
         }
         // Now and then the whole stream slows down, as at a light out of view; it never stops.
-        let depth = if rng.random_bool(0.35) {
-            rng.random_range(0.3..0.5)
-        } else {
-            0.1
-        };
-        let surge = (
-            depth,
-            rng.random_range(25.0..60.0),
-            rng.random_range(0.0..TAU),
-        );
-        let mut traffic = Self {
-            vehicles: Vec::new(),
-            blocks: Vec::new(),
-            rng,
-            next_spawn_s,
-            mean_gap_s,
-            next_id: 1,
-            surge,
-        };
+        let depth = if rng.random_bool(0.35) { rng.random_range(0.3..0.5) } else { 0.1 };
+        let surge = (depth, rng.random_range(25.0..60.0), rng.random_range(0.0..TAU));
+        let mut traffic =
+            Self { vehicles: Vec::new(), blocks: Vec::new(), rng, next_spawn_s, mean_gap_s, next_id: 1, surge };
         for tick in 0..1000 {
             traffic.step(&place.road, (tick - 1000) as f32 * TICK_S);
         }
@@ -96,16 +81,11 @@ impl Traffic {
             if self.vehicles[i].scripted {
                 continue;
             }
-            let slow = if road.lanes[self.vehicles[i].lane].dir > 0.0 {
-                0.0
-            } else {
-                2.0
-            };
+            let slow = if road.lanes[self.vehicles[i].lane].dir > 0.0 { 0.0 } else { 2.0 };
             let surge = 1.0 - depth * (0.5 + 0.5 * (t / period * TAU + phase + slow).sin());
             self.drive(i, road, t, surge);
         }
-        self.vehicles
-            .retain(|v| ROAD.contains(&v.s) && v.opacity > 0.0);
+        self.vehicles.retain(|v| ROAD.contains(&v.s) && v.opacity > 0.0);
     }
 
     fn spawn(&mut self, road: &Road, t: f32) {
@@ -114,11 +94,7 @@ impl Traffic {
             if self.next_spawn_s[lane] > 0.0 {
                 continue;
             }
-            let entry = if at.dir > 0.0 {
-                ROAD.start + 0.5
-            } else {
-                ROAD.end - 0.5
-            };
+            let entry = if at.dir > 0.0 { ROAD.start + 0.5 } else { ROAD.end - 0.5 };
             let body = match self.rng.random_range(0..100) {
                 0..=73 => Body::Car,
                 74..=83 => Body::Van,
@@ -131,11 +107,7 @@ impl Traffic {
             let gap: f32 = -self.mean_gap_s[lane] * self.rng.random_range(0.02_f32..1.0).ln();
             new.v = new.wish * 0.95;
             let (mut room, mut ahead_v) = (f32::MAX, new.v);
-            for v in self
-                .vehicles
-                .iter()
-                .filter(|v| (v.d - at.centre).abs() < road.lane_width * 0.6)
-            {
+            for v in self.vehicles.iter().filter(|v| (v.d - at.centre).abs() < road.lane_width * 0.6) {
                 let distance = at.dir * (v.s - entry) - v.extent().0 - new.size[0] * 0.5;
                 if distance < room {
                     (room, ahead_v) = (distance, v.v);
@@ -161,10 +133,7 @@ impl Traffic {
     pub fn ahead(&self, i: usize, d: f32, dir: f32) -> (f32, f32, bool) {
         let me = &self.vehicles[i];
         let half = me.size[1] * 0.5 + 0.25;
-        let (low, high) = (
-            d.min(me.d.mul_add(0.5, d * 0.5)) - half,
-            d.max(me.d.mul_add(0.5, d * 0.5)) + half,
-        );
+        let (low, high) = (d.min(me.d.mul_add(0.5, d * 0.5)) - half, d.max(me.d.mul_add(0.5, d * 0.5)) + half);
         let nose = me.size[0] * 0.5;
         let mut best = (f32::MAX, 0.0, false);
         for (j, v) in self.vehicles.iter().enumerate() {
@@ -214,22 +183,13 @@ impl Traffic {
         let gap_min = if odd { 3.5 } else { 2.2 };
         let (a, b) = (1.6_f32, 2.2_f32);
         let closing = me.v - ahead_v.max(-8.0);
-        let desired =
-            gap_min + (me.v * me.headway + me.v * closing / (2.0 * (a * b).sqrt())).max(0.0);
+        let desired = gap_min + (me.v * me.headway + me.v * closing / (2.0 * (a * b).sqrt())).max(0.0);
         let pull = 1.0 - (me.v / wish).powi(4).min(3.0);
-        let push = if gap > 150.0 {
-            0.0
-        } else {
-            (desired / gap.max(0.3)).powi(2)
-        };
+        let push = if gap > 150.0 { 0.0 } else { (desired / gap.max(0.3)).powi(2) };
         let acceleration = (a * (pull - push)).clamp(-8.0, a);
         me.v = (me.v + acceleration * TICK_S).max(0.0);
         me.braking = acceleration < -0.7 || me.v < 0.2;
-        me.stopped_s = if me.v < 0.4 {
-            me.stopped_s + TICK_S
-        } else {
-            0.0
-        };
+        me.stopped_s = if me.v < 0.4 { me.stopped_s + TICK_S } else { 0.0 };
         me.hazards = odd && me.v < 1.0 && gap < 12.0 && me.phase > 2.0;
         me.flashing = odd && ahead_v < -1.0 && gap < 60.0;
 
@@ -279,11 +239,7 @@ impl Traffic {
             let taken = self.vehicles.iter().enumerate().any(|(j, v)| {
                 let behind = dir * (me.s - v.s);
                 let (long, wide) = v.extent();
-                let room = if v.v > me.v {
-                    3.0 + (v.v - me.v) * 2.0
-                } else {
-                    1.5
-                };
+                let room = if v.v > me.v { 3.0 + (v.v - me.v) * 2.0 } else { 1.5 };
                 j != i
                     && behind > -long - me.size[0] * 0.5
                     && behind < long + me.size[0] * 0.5 + room

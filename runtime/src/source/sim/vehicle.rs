@@ -27,10 +27,7 @@ pub enum Body {
 
 /// One vehicle.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a lamp, a door or a state of its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a lamp, a door or a state of its own")]
 pub struct Vehicle {
     /// Its number, never used twice.
     pub id: u32,
@@ -82,11 +79,7 @@ impl Vehicle {
     /// A new vehicle of this sort at the start of nothing: the caller places it.
     pub fn new(id: u32, body: Body, lane: usize, road: &Road, rng: &mut Pcg64Mcg) -> Self {
         let size = match body {
-            Body::Car => [
-                rng.random_range(4.0..4.8),
-                rng.random_range(1.72..1.9),
-                rng.random_range(1.42..1.72),
-            ],
+            Body::Car => [rng.random_range(4.0..4.8), rng.random_range(1.72..1.9), rng.random_range(1.42..1.72)],
             Body::Van => [rng.random_range(5.0..5.9), 2.0, rng.random_range(2.2..2.6)],
             Body::Lorry => [rng.random_range(8.0..11.5), 2.5, rng.random_range(3.3..3.8)],
             Body::Flatbed => [rng.random_range(7.5..9.0), 2.45, 2.8],
@@ -100,11 +93,7 @@ impl Vehicle {
         let shade = rng.random_range(0.85..1.1);
         let colour = palette[rng.random_range(0..palette.len())].map(|c| (c * shade).min(1.0));
         let at = road.lanes[lane];
-        let slow = if matches!(body, Body::Lorry | Body::Flatbed | Body::Bus) {
-            0.85
-        } else {
-            1.0
-        };
+        let slow = if matches!(body, Body::Lorry | Body::Flatbed | Body::Bus) { 0.85 } else { 1.0 };
         Self {
             id,
             body,
@@ -119,11 +108,7 @@ impl Vehicle {
             hazards: false,
             flashing: false,
             doors: false,
-            load: if body == Body::Flatbed {
-                rng.random_range(4..9)
-            } else {
-                0
-            },
+            load: if body == Body::Flatbed { rng.random_range(4..9) } else { 0 },
             opacity: 1.0,
             burnt: 0.0,
             scripted: false,
@@ -186,10 +171,5 @@ const COLOURS: &[[f32; 3]] = &[
     [0.76, 0.74, 0.66],
     [0.80, 0.58, 0.12],
 ];
-const BUS_COLOURS: &[[f32; 3]] = &[
-    [0.80, 0.14, 0.12],
-    [0.88, 0.70, 0.12],
-    [0.85, 0.86, 0.88],
-    [0.14, 0.40, 0.64],
-    [0.20, 0.52, 0.32],
-];
+const BUS_COLOURS: &[[f32; 3]] =
+    &[[0.80, 0.14, 0.12], [0.88, 0.70, 0.12], [0.85, 0.86, 0.88], [0.14, 0.40, 0.64], [0.20, 0.52, 0.32]];

@@ -80,16 +80,8 @@ impl Weather {
         }
         let clear = (1.0 - cloud * 1.25).max(0.0);
         let azimuth: f32 = rng.random_range(0.0..TAU);
-        let high: f32 = if light == Light::Dusk {
-            0.16
-        } else {
-            rng.random_range(0.45..1.1)
-        };
-        let sun = v3(
-            azimuth.sin() * high.cos(),
-            high.sin(),
-            azimuth.cos() * high.cos(),
-        );
+        let high: f32 = if light == Light::Dusk { 0.16 } else { rng.random_range(0.45..1.1) };
+        let sun = v3(azimuth.sin() * high.cos(), high.sin(), azimuth.cos() * high.cos());
         let dim = if rain { 0.8 } else { 1.0 };
         let night = rng.random_range(0.22..0.32);
         let (ambient, sunlight, sky) = match light {
@@ -109,23 +101,13 @@ impl Weather {
                     mix([0.82, 0.58, 0.42], [0.50, 0.50, 0.54], cloud),
                 ],
             ),
-            Light::Night => (
-                [night * 0.92, night * 0.96, night * 1.12],
-                [0.0; 3],
-                [[0.03, 0.035, 0.055], [0.09, 0.085, 0.09]],
-            ),
+            Light::Night => {
+                ([night * 0.92, night * 0.96, night * 1.12], [0.0; 3], [[0.03, 0.035, 0.055], [0.09, 0.085, 0.09]])
+            }
         };
-        let fog = if rng.random_bool(0.12) {
-            rng.random_range(0.006..0.012)
-        } else {
-            rng.random_range(0.0006..0.002)
-        };
+        let fog = if rng.random_bool(0.12) { rng.random_range(0.006..0.012) } else { rng.random_range(0.0006..0.002) };
         let haze_per_m = if rain { 0.004 + fog } else { fog };
-        let lamp_colour = if rng.random_bool(0.5) {
-            [1.0, 0.70, 0.36]
-        } else {
-            [0.88, 0.92, 0.96]
-        };
+        let lamp_colour = if rng.random_bool(0.5) { [1.0, 0.70, 0.36] } else { [0.88, 0.92, 0.96] };
         let road = &place.road;
         let mut posts = Vec::new();
         if road.setting == Setting::Town || rng.random_bool(0.55) {
@@ -147,10 +129,7 @@ impl Weather {
         let lamps = if light == Light::Day {
             Vec::new()
         } else {
-            posts
-                .iter()
-                .map(|(p, reach)| v3(p.x + reach, 8.5, p.z))
-                .collect()
+            posts.iter().map(|(p, reach)| v3(p.x + reach, 8.5, p.z)).collect()
         };
         let noise = match light {
             Light::Day => rng.random_range(1.0..2.5),
@@ -174,16 +153,8 @@ impl Weather {
             cloud,
             noise,
             quality: rng.random_range(50.0..85.0),
-            drift: (
-                rng.random_range(0.01..0.07),
-                rng.random_range(14.0..45.0),
-                rng.random_range(0.0..TAU),
-            ),
-            shake: if rng.random_bool(0.4) {
-                rng.random_range(0.2..1.1)
-            } else {
-                0.0
-            },
+            drift: (rng.random_range(0.01..0.07), rng.random_range(14.0..45.0), rng.random_range(0.0..TAU)),
+            shake: if rng.random_bool(0.4) { rng.random_range(0.2..1.1) } else { 0.0 },
             balance: [1.0 + warm, 1.0, 1.0 - warm],
         }
     }
@@ -201,11 +172,7 @@ impl Weather {
             let q = (dx * dx + dz * dz) / (lamp.y * lamp.y);
             sum += 1.0 / ((1.0 + q) * (1.0 + q));
         }
-        let strength = if self.light == Light::Night {
-            0.62
-        } else {
-            0.16
-        };
+        let strength = if self.light == Light::Night { 0.62 } else { 0.16 };
         self.lamp_colour.map(|c| c * sum.min(1.4) * strength)
     }
 

@@ -55,18 +55,10 @@ pub const ROAD: std::ops::Range<f32> = -30.0..190.0;
 impl Road {
     fn draw(rng: &mut Pcg64Mcg) -> Self {
         let dual = rng.random_bool(0.4);
-        let setting = if rng.random_bool(if dual { 0.4 } else { 0.65 }) {
-            Setting::Town
-        } else {
-            Setting::Country
-        };
+        let setting = if rng.random_bool(if dual { 0.4 } else { 0.65 }) { Setting::Town } else { Setting::Country };
         let per_direction = if dual || rng.random_bool(0.4) { 2 } else { 1 };
         let lane_width = rng.random_range(3.2..3.7);
-        let median: f32 = if dual {
-            rng.random_range(0.8..2.0)
-        } else {
-            0.0
-        };
+        let median: f32 = if dual { rng.random_range(0.8..2.0) } else { 0.0 };
         let edge = median + per_direction as f32 * lane_width;
         let shoulder = match (dual, setting) {
             (true, Setting::Country) => rng.random_range(1.8..2.8),
@@ -77,13 +69,7 @@ impl Road {
         for i in 0..per_direction {
             let centre = median + (i as f32 + 0.5) * lane_width;
             lanes.push(Lane { centre, dir: 1.0 });
-            lanes.insert(
-                0,
-                Lane {
-                    centre: -centre,
-                    dir: -1.0,
-                },
-            );
+            lanes.insert(0, Lane { centre: -centre, dir: -1.0 });
         }
         Self {
             lanes,
@@ -91,19 +77,10 @@ impl Road {
             median,
             edge,
             paved: edge + shoulder,
-            pavement: if setting == Setting::Town {
-                rng.random_range(1.8..3.5)
-            } else {
-                0.0
-            },
-            bend: rng.random_range(-0.0022..0.0022_f32)
-                * if rng.random_bool(0.5) { 1.0 } else { 0.2 },
+            pavement: if setting == Setting::Town { rng.random_range(1.8..3.5) } else { 0.0 },
+            bend: rng.random_range(-0.0022..0.0022_f32) * if rng.random_bool(0.5) { 1.0 } else { 0.2 },
             setting,
-            speed: if dual {
-                rng.random_range(14.0..20.0)
-            } else {
-                rng.random_range(9.0..13.0)
-            },
+            speed: if dual { rng.random_range(14.0..20.0) } else { rng.random_range(9.0..13.0) },
         }
     }
 
@@ -159,11 +136,7 @@ impl Place {
         let aim = road.point(stage, 0.0, 0.0);
         let yaw = (aim.x - x).atan2(aim.z) + rng.random_range(-0.07..0.07);
         let roll = rng.random_range(-0.012..0.012);
-        Self {
-            camera: Camera::new(v3(x, high, 0.0), yaw, pitch, roll, focal, size),
-            road,
-            stage,
-        }
+        Self { camera: Camera::new(v3(x, high, 0.0), yaw, pitch, roll, focal, size), road, stage }
     }
 
     /// The nearest point of a lane that the picture shows, metres along.
@@ -199,15 +172,8 @@ mod tests {
                 let p = place.road.point(place.stage, lane.centre, 0.7);
                 let (x, y, scale) = place.camera.project(p).unwrap();
                 assert!(place.camera.inside(x, y, 10.0), "seed {seed}: {x} {y}");
-                assert!(
-                    scale * 4.5 > 0.08 * 640.0,
-                    "seed {seed}: a car is {} pixels",
-                    scale * 4.5
-                );
-                assert!(
-                    place.near_edge(lane.centre) < place.stage - 2.0,
-                    "seed {seed}"
-                );
+                assert!(scale * 4.5 > 0.08 * 640.0, "seed {seed}: a car is {} pixels", scale * 4.5);
+                assert!(place.near_edge(lane.centre) < place.stage - 2.0, "seed {seed}");
             }
         }
     }

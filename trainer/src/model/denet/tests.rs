@@ -62,8 +62,18 @@ fn eq_2_encoder() {
     encoder.narrow = layer(8, 4, 6.0);
     let y = encoder.forward(wave([1, 3, 4], 0.1), &mut Noise::off());
     let expected = [
-        -1.545_534_17, -0.213_526_84, 0.783_197_41, 0.975_863_6, 1.620_198_61, -0.405_139_84, -1.093_619_96, -0.121_438_81,
-        -1.404_543_5, -0.422_170_75, 0.612_887_38, 1.213_826_87,
+        -1.545_534_17,
+        -0.213_526_84,
+        0.783_197_41,
+        0.975_863_6,
+        1.620_198_61,
+        -0.405_139_84,
+        -1.093_619_96,
+        -0.121_438_81,
+        -1.404_543_5,
+        -0.422_170_75,
+        0.612_887_38,
+        1.213_826_87,
     ];
     close(&values(y), &expected);
 }
@@ -89,8 +99,16 @@ fn eq_4_split_fuse_is_the_layer_on_the_concatenation() {
     };
     let (h1, h2) = (wave([1, 4, 2], 0.5), wave([1, 2, 2], 0.6));
     let fused = linear(&part(0), h1) + mstm::repeat(linear(&part(1), h2), 2);
-    let expected =
-        [0.332_989_86, 0.417_426_74, 0.318_292_26, 0.497_563_29, -0.032_617_7, 0.128_535_85, -0.171_698_76, -0.080_281_83];
+    let expected = [
+        0.332_989_86,
+        0.417_426_74,
+        0.318_292_26,
+        0.497_563_29,
+        -0.032_617_7,
+        0.128_535_85,
+        -0.171_698_76,
+        -0.080_281_83,
+    ];
     close(&values(fused), &expected);
 }
 
@@ -185,7 +203,10 @@ fn eq_13_feature_ranking() {
 fn eqs_14_and_15_weigh_both_rankings() {
     let output = Output {
         scores: Tensor::cat(vec![row([0.2, 0.9]), row([0.3, 0.4])], 0),
-        features: Tensor::<B, 3>::from_data(TensorData::new(vec![1_f32, 0., 1., 0., 1., 0., 1., 0.], [2, 2, 2]), &device()),
+        features: Tensor::<B, 3>::from_data(
+            TensorData::new(vec![1_f32, 0., 1., 0., 1., 0., 1., 0.], [2, 2, 2]),
+            &device(),
+        ),
     };
     let config = DeNetConfig { alpha_score: 2.0, alpha_feature: 0.25, ..DeNetConfig::default() };
     // 2 (1 - 0.9 + 0.4) + 0.25 (1 - 0 + 0).

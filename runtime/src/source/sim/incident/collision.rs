@@ -30,12 +30,7 @@ impl Incident {
                     .traffic
                     .vehicles
                     .iter()
-                    .filter(|v| {
-                        !v.scripted
-                            && v.body != Body::Motorcycle
-                            && (v.d - a.d).abs() < 1.2
-                            && v.s < a.s
-                    })
+                    .filter(|v| !v.scripted && v.body != Body::Motorcycle && (v.d - a.d).abs() < 1.2 && v.s < a.s)
                     .filter(|v| a.s - v.s < 45.0)
                     .max_by(|p, q| p.s.total_cmp(&q.s))
                     .map(|v| v.id);
@@ -77,8 +72,7 @@ impl Incident {
                         }
                     }
                     for _ in 0..18 {
-                        let shard =
-                            self.shard(b.s + b.size[0] * 0.5, 0.5 * (a.d + b.d), speed * 0.6);
+                        let shard = self.shard(b.s + b.size[0] * 0.5, 0.5 * (a.d + b.d), speed * 0.6);
                         scene.things.push(shard);
                     }
                     for _ in 0..9 {
@@ -96,11 +90,8 @@ impl Incident {
                     let Some(v) = scene.traffic.get(id) else {
                         continue;
                     };
-                    let (sign, most) = if k == 0 {
-                        (side, 0.7 + 0.7 * self.draw[0])
-                    } else {
-                        (-side, 0.35 + 0.7 * self.draw[1])
-                    };
+                    let (sign, most) =
+                        if k == 0 { (side, 0.7 + 0.7 * self.draw[0]) } else { (-side, 0.35 + 0.7 * self.draw[1]) };
                     // The body spins while the mass goes on as it went.
                     let way: f32 = 0.22 * sign;
                     v.v = (v.v - 5.5 * TICK_S).max(0.0);
@@ -143,11 +134,7 @@ impl Incident {
         let grey = r(0.05, 0.6);
         Thing {
             at: [s, d, 0.6],
-            v: [
-                along * r(0.2, 1.0) + r(-2.0, 2.0),
-                r(-3.5, 3.5),
-                r(0.5, 3.0),
-            ],
+            v: [along * r(0.2, 1.0) + r(-2.0, 2.0), r(-3.5, 3.5), r(0.5, 3.0)],
             size: [size, size * r(0.4, 1.0), size * 0.4],
             yaw: (r(0.0, 3.0), r(-8.0, 8.0)),
             colour: [grey, grey, grey * r(0.8, 1.2)],

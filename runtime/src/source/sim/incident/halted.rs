@@ -71,13 +71,7 @@ impl Incident {
                 let strength = (0.25 + since / 5.0).min(1.0);
                 if ((t / TICK_S) as u32).is_multiple_of(7 - (3.0 * strength) as u32) {
                     let grey = 0.5 - 0.38 * strength;
-                    let puff = self.puff(
-                        at,
-                        grey,
-                        0.35 + 0.3 * strength,
-                        0.7 + 0.9 * strength,
-                        3.0 + 3.0 * strength,
-                    );
+                    let puff = self.puff(at, grey, 0.35 + 0.3 * strength, 0.7 + 0.9 * strength, 3.0 + 3.0 * strength);
                     scene.puffs.push(puff);
                 }
                 self.show(&place, v.s, v.d, 4.0);

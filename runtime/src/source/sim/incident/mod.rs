@@ -67,9 +67,9 @@ impl Incident {
     pub fn evident(&self, place: &Place) -> bool {
         let camera = &place.camera;
         self.evidence.iter().any(|(p, size)| {
-            camera.project(*p).is_some_and(|(x, y, scale)| {
-                camera.inside(x, y, 2.0) && scale * size > SEEN * camera.width
-            })
+            camera
+                .project(*p)
+                .is_some_and(|(x, y, scale)| camera.inside(x, y, 2.0) && scale * size > SEEN * camera.width)
         })
     }
 
@@ -95,23 +95,11 @@ impl Incident {
     fn mark(scene: &mut Scene) {
         let road = &scene.place.road;
         scene.traffic.blocks.clear();
-        for person in scene
-            .people
-            .iter()
-            .filter(|p| p.involved && p.d.abs() < road.paved)
-        {
-            scene.traffic.blocks.push(Block {
-                s: person.s,
-                d: person.d,
-                radius: 0.6,
-            });
+        for person in scene.people.iter().filter(|p| p.involved && p.d.abs() < road.paved) {
+            scene.traffic.blocks.push(Block { s: person.s, d: person.d, radius: 0.6 });
         }
         for thing in scene.things.iter().filter(|thing| thing.blocks) {
-            scene.traffic.blocks.push(Block {
-                s: thing.at[0],
-                d: thing.at[1],
-                radius: 0.5 * thing.size[0],
-            });
+            scene.traffic.blocks.push(Block { s: thing.at[0], d: thing.at[1], radius: 0.5 * thing.size[0] });
         }
     }
 

@@ -42,11 +42,7 @@ impl Incident {
                 let due = ((past + 2.0) / 1.1).clamp(0.0, 11.0) as u32;
                 while self.dropped < due {
                     self.dropped += 1;
-                    let side = if self.dropped.is_multiple_of(2) {
-                        1.0
-                    } else {
-                        -1.0
-                    };
+                    let side = if self.dropped.is_multiple_of(2) { 1.0 } else { -1.0 };
                     let thing = self.cargo(&v, side);
                     scene.things.push(thing);
                     if let Some(v) = scene.traffic.get(id) {
@@ -86,11 +82,7 @@ impl Incident {
             _ => [0.66, 0.48, 0.28],
         };
         Thing {
-            at: [
-                from.s - dir * (from.size[0] * 0.5 + 0.4),
-                from.d + side * 0.6,
-                1.5,
-            ],
+            at: [from.s - dir * (from.size[0] * 0.5 + 0.4), from.d + side * 0.6, 1.5],
             v: [dir * r(0.1, 0.5) * from.v, side * r(0.3, 3.6), r(0.5, 2.0)],
             size: [size, size * r(0.7, 1.0), size * r(0.6, 1.0)],
             yaw: (r(0.0, 3.0), r(-4.0, 4.0)),

@@ -13,21 +13,14 @@ use crate::source::sim::world::turn;
 impl Incident {
     /// Take hold of the vehicle that can first come to rest on the stage; with none near, bring one in at the near edge
     /// of the picture, where traffic drives away.
-    pub(super) fn cast(
-        &mut self,
-        scene: &mut Scene,
-        wanted: Option<Body>,
-        may_come: bool,
-    ) -> Option<u32> {
+    pub(super) fn cast(&mut self, scene: &mut Scene, wanted: Option<Body>, may_come: bool) -> Option<u32> {
         let place = &scene.place;
         let road = &place.road;
         let mut best: Option<(f32, u32)> = None;
         for v in &scene.traffic.vehicles {
             let dir = road.lanes[v.lane].dir;
             let distance = dir * (place.stage - v.s);
-            let fits = wanted.map_or(v.body != Body::Motorcycle && v.body != Body::Bus, |body| {
-                v.body == body
-            });
+            let fits = wanted.map_or(v.body != Body::Motorcycle && v.body != Body::Bus, |body| v.body == body);
             if v.scripted || !fits || !may_come && dir < 0.0 || v.v < 1.0 {
                 continue;
             }
@@ -52,26 +45,15 @@ impl Incident {
     }
 
     /// Bring in a vehicle just outside the near edge of the picture, in a lane where traffic drives away.
-    pub(super) fn bring(
-        &mut self,
-        scene: &mut Scene,
-        body: Body,
-        lane: Option<usize>,
-        outside: f32,
-    ) -> Option<u32> {
+    pub(super) fn bring(&mut self, scene: &mut Scene, body: Body, lane: Option<usize>, outside: f32) -> Option<u32> {
         let place = &scene.place;
         let road = &place.road;
-        let away: Vec<usize> = (0..road.lanes.len())
-            .filter(|i| road.lanes[*i].dir > 0.0)
-            .collect();
+        let away: Vec<usize> = (0..road.lanes.len()).filter(|i| road.lanes[*i].dir > 0.0).collect();
         let lane = lane.unwrap_or(away[(self.draw[3] * away.len() as f32) as usize % away.len()]);
         let at = road.lanes[lane].centre;
         let mut new = Vehicle::new(0, body, lane, road, &mut self.rng);
         new.s = place.near_edge(at) - outside - new.size[0] * 0.5;
-        new.v = (5.0 * (place.stage - new.s))
-            .max(9.0)
-            .sqrt()
-            .min(road.speed);
+        new.v = (5.0 * (place.stage - new.s)).max(9.0).sqrt().min(road.speed);
         let near = place.near_edge(at);
         let in_the_way = |v: &Vehicle| {
             let (long, wide) = v.extent();
@@ -79,12 +61,7 @@ impl Incident {
         };
         // Whoever is in the way and out of the picture was never there.
         let hidden = |v: &Vehicle| !v.scripted && v.s + v.extent().0 < near - 1.0;
-        if scene
-            .traffic
-            .vehicles
-            .iter()
-            .any(|v| in_the_way(v) && !hidden(v))
-        {
+        if scene.traffic.vehicles.iter().any(|v| in_the_way(v) && !hidden(v)) {
             return None;
         }
         scene.traffic.vehicles.retain(|v| !in_the_way(v));
@@ -111,11 +88,7 @@ impl Incident {
             v.braking = true;
             return true;
         }
-        let acceleration = if needed > 1.8 || left < 1.0 {
-            -needed.clamp(0.5, 8.0)
-        } else {
-            0.2
-        };
+        let acceleration = if needed > 1.8 || left < 1.0 { -needed.clamp(0.5, 8.0) } else { 0.2 };
         v.roll(acceleration, rate);
         false
     }
@@ -144,9 +117,7 @@ impl Incident {
                         .iter()
                         .enumerate()
                         .filter(|(_, l)| l.dir * ahead >= 0.0)
-                        .min_by(|(_, a), (_, b)| {
-                            (a.centre - v.d).abs().total_cmp(&(b.centre - v.d).abs())
-                        })
+                        .min_by(|(_, a), (_, b)| (a.centre - v.d).abs().total_cmp(&(b.centre - v.d).abs()))
                         .map_or(v.lane, |(i, _)| i);
                     v.release(lane, &place.road);
                 }
@@ -165,27 +136,12 @@ impl Incident {
     }
 
     pub(super) fn puff(&mut self, at: V3, grey: f32, density: f32, size: f32, life: f32) -> Puff {
-        let wind = v3(
-            0.5 * (self.draw[0] - 0.5) + 0.4,
-            0.0,
-            0.8 * (self.draw[1] - 0.5),
-        );
+        let wind = v3(0.5 * (self.draw[0] - 0.5) + 0.4, 0.0, 0.8 * (self.draw[1] - 0.5));
         let mut jitter = |r: f32| self.rng.random_range(-r..r);
         let lift = 1.0 + size * 1.4;
-        let v = v3(
-            wind.x + jitter(0.3),
-            lift + jitter(0.35),
-            wind.z + jitter(0.3),
-        );
+        let v = v3(wind.x + jitter(0.3), lift + jitter(0.35), wind.z + jitter(0.3));
         let at = at.plus(v3(jitter(0.4), jitter(0.15), jitter(0.4)));
-        Puff {
-            at,
-            v,
-            age: (0.0, life),
-            radius: (0.35 * size, 0.42 * size),
-            grey,
-            density,
-        }
+        Puff { at, v, age: (0.0, life), radius: (0.35 * size, 0.42 * size), grey, density }
     }
 
     pub(super) fn bystander(&mut self, scene: &mut Scene, s: f32, d: f32) {

@@ -46,9 +46,7 @@ impl Incident {
             2 => {
                 let speed = if turned < 0.4 { 2.2 } else { 1.5 };
                 v.roll((speed - v.v) * 1.5, -v.v / 4.2);
-                if turned > 1.35
-                    || turned > 0.7 && nose_d.abs() > limit && nose_d * v.heading.sin() > 0.0
-                {
+                if turned > 1.35 || turned > 0.7 && nose_d.abs() > limit && nose_d * v.heading.sin() > 0.0 {
                     next = Some(3);
                 }
             }
@@ -73,10 +71,7 @@ impl Incident {
                 }
             }
             6 => {
-                v.roll(
-                    (1.0 - v.v) * 1.5,
-                    if turned > FRAC_PI_2 { 0.12 } else { -0.05 },
-                );
+                v.roll((1.0 - v.v) * 1.5, if turned > FRAC_PI_2 { 0.12 } else { -0.05 });
                 if since > 2.4 || nose_d.abs() > limit && nose_d * v.heading.sin() > 0.0 {
                     next = Some(3);
                 }
@@ -95,9 +90,7 @@ impl Incident {
                     let lane = (0..road.lanes.len())
                         .filter(|i| road.lanes[*i].dir * ahead > 0.0)
                         .min_by(|a, b| {
-                            (road.lanes[*a].centre - v.d)
-                                .abs()
-                                .total_cmp(&(road.lanes[*b].centre - v.d).abs())
+                            (road.lanes[*a].centre - v.d).abs().total_cmp(&(road.lanes[*b].centre - v.d).abs())
                         })
                         .unwrap_or(v.lane);
                     v.release(lane, road);

@@ -38,23 +38,15 @@ impl Incident {
                 person.waving = self.rng.random_bool(0.4);
                 let d = self.rng.random_range(-1.0..1.0) * (road.edge - 0.8);
                 let s = place.stage + self.rng.random_range(-4.0..5.0);
-                self.errands[k] = (
-                    s,
-                    d,
-                    if self.rng.random_bool(0.5) {
-                        t + self.rng.random_range(0.5..2.5)
-                    } else {
-                        t
-                    },
-                );
+                self.errands[k] =
+                    (s, d, if self.rng.random_bool(0.5) { t + self.rng.random_range(0.5..2.5) } else { t });
             } else {
                 let pace = 1.25 / far;
                 person.v = (to_s * pace, to_d * pace);
             }
             person.walk();
             if road.in_lanes(person.d) || person.d.abs() < road.edge {
-                self.evidence
-                    .push((road.point(person.s, person.d, 0.9), 1.7));
+                self.evidence.push((road.point(person.s, person.d, 0.9), 1.7));
             }
         }
     }

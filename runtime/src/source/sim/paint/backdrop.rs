@@ -14,11 +14,7 @@ use crate::source::sim::world::Place;
 
 fn sky(weather: &Weather, ray: V3, salt: u32) -> Rgb {
     let up = (ray.y / ray.norm()).clamp(0.0, 1.0);
-    let base = mix(
-        weather.sky[1],
-        weather.sky[0],
-        (up * 3.0).min(1.0).powf(0.7),
-    );
+    let base = mix(weather.sky[1], weather.sky[0], (up * 3.0).min(1.0).powf(0.7));
     let (x, z) = (ray.x / (up + 0.12), ray.z / (up + 0.12));
     let cover = 0.6 * noise(x * 0.9, z * 0.9, salt)
         + 0.3 * noise(x * 2.1, z * 2.1, salt + 1)
@@ -54,11 +50,7 @@ pub fn paint(seed: u64, place: &Place, weather: &Weather, margin: u32) -> Option
         weather,
         salt: seed as u32,
         yellow: rng.random_bool(0.35),
-        dash: if rng.random_bool(0.5) {
-            (3.0, 6.0)
-        } else {
-            (2.0, 3.0)
-        },
+        dash: if rng.random_bool(0.5) { (3.0, 6.0) } else { (2.0, 3.0) },
         asphalt: rng.random_range(0.27..0.44),
         concrete_median: rng.random_bool(0.5),
     };
@@ -66,18 +58,9 @@ pub fn paint(seed: u64, place: &Place, weather: &Weather, margin: u32) -> Option
     for (i, pixel) in map.data_mut().chunks_exact_mut(4).enumerate() {
         let (x, y) = ((i as u32 % w) as f32, (i as u32 / w) as f32);
         let mut sum = [0.0; 3];
-        for (dx, dy) in [
-            (0.125, 0.375),
-            (0.375, 0.875),
-            (0.625, 0.125),
-            (0.875, 0.625),
-        ] {
+        for (dx, dy) in [(0.125, 0.375), (0.375, 0.875), (0.625, 0.125), (0.875, 0.625)] {
             let ray = camera.ray(x + dx, y + dy);
-            let flat = if ray.y < -1e-4 {
-                -camera.at.y / ray.y
-            } else {
-                f32::MAX
-            };
+            let flat = if ray.y < -1e-4 { -camera.at.y / ray.y } else { f32::MAX };
             let colour = if flat < 900.0 {
                 ground.shade(camera.at.plus(ray.times(flat)), flat)
             } else {

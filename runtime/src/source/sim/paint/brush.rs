@@ -28,11 +28,7 @@ impl Pose {
     /// The pose of something at `s`, `d`, turned by `heading` from the road.
     pub fn new(road: &Road, s: f32, d: f32, heading: f32) -> Self {
         let (sin, cos) = (heading + road.heading(s)).sin_cos();
-        Self {
-            at: road.point(s, d, 0.0),
-            forward: v3(sin, 0.0, cos),
-            right: v3(cos, 0.0, -sin),
-        }
+        Self { at: road.point(s, d, 0.0), forward: v3(sin, 0.0, cos), right: v3(cos, 0.0, -sin) }
     }
 
     /// The world point `f` forward, `r` to the right, `u` up.
@@ -72,12 +68,7 @@ impl Brush<'_> {
     /// A box of `size` (length, width, height) standing at `pose`, `lift` above the ground.
     pub fn cuboid(&self, canvas: &mut Canvas, pose: &Pose, size: [f32; 3], lift: f32, colour: Rgb) {
         let (l, w) = (size[0] * 0.5, size[1] * 0.5);
-        let profile = [
-            (-l, lift, Paint),
-            (-l, lift + size[2], Paint),
-            (l, lift + size[2], Paint),
-            (l, lift, Open),
-        ];
+        let profile = [(-l, lift, Paint), (-l, lift + size[2], Paint), (l, lift + size[2], Paint), (l, lift, Open)];
         self.extrude(canvas, pose, &profile, (w, w), colour);
     }
 
@@ -108,11 +99,7 @@ impl Brush<'_> {
                 continue;
             }
             // The profile runs clockwise seen from the right: outward is to the left of the way.
-            let normal = pose
-                .forward
-                .times(-(b.1 - a.1))
-                .plus(v3(0.0, b.0 - a.0, 0.0))
-                .unit();
+            let normal = pose.forward.times(-(b.1 - a.1)).plus(v3(0.0, b.0 - a.0, 0.0)).unit();
             let quad = [
                 pose.point(a.0, -width(a.1), a.1),
                 pose.point(b.0, -width(b.1), b.1),
@@ -121,37 +108,19 @@ impl Brush<'_> {
             ];
             let seen = self.face(canvas, &quad, normal, colour);
             if seen && a.2 == Glass {
-                let middle = quad
-                    .iter()
-                    .fold(V3::default(), |sum, p| sum.plus(p.times(0.25)));
-                self.face(
-                    canvas,
-                    &quad.map(|p| p.lerp(middle, 0.13)),
-                    normal,
-                    self.glass(normal),
-                );
+                let middle = quad.iter().fold(V3::default(), |sum, p| sum.plus(p.times(0.25)));
+                self.face(canvas, &quad.map(|p| p.lerp(middle, 0.13)), normal, self.glass(normal));
             }
         }
     }
 
     /// The colour of a window that faces along `normal`.
     pub(super) fn glass(&self, normal: V3) -> Rgb {
-        mix(
-            [0.07, 0.08, 0.10],
-            self.weather.sky[0],
-            0.12 + 0.22 * normal.y.max(0.0),
-        )
+        mix([0.07, 0.08, 0.10], self.weather.sky[0], 0.12 + 0.22 * normal.y.max(0.0))
     }
 
     /// A panel on the side of a vehicle, on the side that is seen.
-    pub(super) fn panel(
-        &self,
-        canvas: &mut Canvas,
-        pose: &Pose,
-        w: f32,
-        corners: [(f32, f32); 4],
-        colour: Rgb,
-    ) {
+    pub(super) fn panel(&self, canvas: &mut Canvas, pose: &Pose, w: f32, corners: [(f32, f32); 4], colour: Rgb) {
         for sign in [-1.0, 1.0] {
             let points = corners.map(|(f, u)| pose.point(f, sign * (w + 0.01), u));
             self.face(canvas, &points, pose.right.times(sign), colour);
@@ -160,10 +129,7 @@ impl Brush<'_> {
 
     /// A wheel on both sides at `f`.
     pub(super) fn wheel(&self, canvas: &mut Canvas, pose: &Pose, f: f32, w: f32, radius: f32) {
-        for (r, colour) in [
-            (radius, [0.05, 0.05, 0.055]),
-            (radius * 0.55, [0.38, 0.38, 0.40]),
-        ] {
+        for (r, colour) in [(radius, [0.05, 0.05, 0.055]), (radius * 0.55, [0.38, 0.38, 0.40])] {
             let mut rim = [(0.0, 0.0); 8];
             for (i, p) in rim.iter_mut().enumerate() {
                 let (sin, cos) = (i as f32 * std::f32::consts::FRAC_PI_4).sin_cos();

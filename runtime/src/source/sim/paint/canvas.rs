@@ -17,11 +17,7 @@ pub struct Canvas {
 impl Canvas {
     /// A canvas on `map`.
     pub fn new(map: Pixmap) -> Self {
-        Self {
-            map,
-            path: None,
-            ring: Vec::new(),
-        }
+        Self { map, path: None, ring: Vec::new() }
     }
 
     /// Fill a polygon of the picture.
@@ -50,21 +46,11 @@ impl Canvas {
             shader: Shader::SolidColor(
                 Color::from_rgba(c[0], c[1], c[2], alpha.clamp(0.0, 1.0)).unwrap_or(Color::BLACK),
             ),
-            blend_mode: if light {
-                BlendMode::Plus
-            } else {
-                BlendMode::SourceOver
-            },
+            blend_mode: if light { BlendMode::Plus } else { BlendMode::SourceOver },
             anti_alias: true,
             ..Paint::default()
         };
-        self.map.fill_path(
-            &path,
-            &paint,
-            FillRule::Winding,
-            Transform::identity(),
-            None,
-        );
+        self.map.fill_path(&path, &paint, FillRule::Winding, Transform::identity(), None);
         self.path = Some(path);
     }
 
@@ -92,14 +78,7 @@ impl Canvas {
     }
 
     /// Blend an ellipse whose strength falls off softly to its border: light is added, anything else covers.
-    pub fn glow(
-        &mut self,
-        at: (f32, f32),
-        radii: (f32, f32),
-        colour: Rgb,
-        strength: f32,
-        light: bool,
-    ) {
+    pub fn glow(&mut self, at: (f32, f32), radii: (f32, f32), colour: Rgb, strength: f32, light: bool) {
         let (w, h) = (self.map.width() as i32, self.map.height() as i32);
         let (rx, ry) = (radii.0.clamp(0.6, 400.0), radii.1.clamp(0.6, 400.0));
         if !at.0.is_finite() || !at.1.is_finite() || strength <= 0.004 {
@@ -114,10 +93,7 @@ impl Canvas {
             let v = (y as f32 + 0.5 - at.1) / ry;
             let reach = 1.0 - v * v;
             let half = rx * reach.max(0.0).sqrt();
-            let (x0, x1) = (
-                ((at.0 - half) as i32).max(0),
-                ((at.0 + half) as i32 + 1).min(w),
-            );
+            let (x0, x1) = (((at.0 - half) as i32).max(0), ((at.0 + half) as i32 + 1).min(w));
             if reach <= 0.0 || x1 <= x0 {
                 continue;
             }

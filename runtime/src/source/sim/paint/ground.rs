@@ -8,9 +8,8 @@ use crate::source::sim::world::Road;
 
 /// A number from 0 to 1 for a cell of the plane.
 pub(super) fn hash(x: i32, y: i32, salt: u32) -> f32 {
-    let mut h = (x as u32).wrapping_mul(0x9e37_79b1)
-        ^ (y as u32).wrapping_mul(0x85eb_ca77)
-        ^ salt.wrapping_mul(0xc2b2_ae3d);
+    let mut h =
+        (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77) ^ salt.wrapping_mul(0xc2b2_ae3d);
     h = (h ^ (h >> 15)).wrapping_mul(0x2c1b_3c6d);
     h = (h ^ (h >> 12)).wrapping_mul(0x297a_2d39);
     (h >> 8) as f32 / 16_777_216.0
@@ -78,18 +77,10 @@ impl Ground<'_> {
         }
         if road.median > 0.0 {
             if line(road.median + 0.1, 0.07) || line(-road.median - 0.1, 0.07) {
-                return Some(if self.yellow {
-                    [0.82, 0.66, 0.22]
-                } else {
-                    white
-                });
+                return Some(if self.yellow { [0.82, 0.66, 0.22] } else { white });
             }
         } else {
-            let paint = if self.yellow {
-                [0.82, 0.64, 0.20]
-            } else {
-                white
-            };
+            let paint = if self.yellow { [0.82, 0.64, 0.20] } else { white };
             if road.lanes.len() > 2 {
                 if line(0.13, 0.065) || line(-0.13, 0.065) {
                     return Some(paint);
@@ -113,8 +104,7 @@ impl Ground<'_> {
         let grass = |salt: u32| {
             let big = noise(s * 0.25, d * 0.3, salt);
             let small = noise(s * 3.1, d * 3.1, salt + 1) * grain + 0.5 * (1.0 - grain);
-            let tuft =
-                hash((s * 9.0) as i32, (d * 9.0) as i32, salt + 2) * grain + 0.5 * (1.0 - grain);
+            let tuft = hash((s * 9.0) as i32, (d * 9.0) as i32, salt + 2) * grain + 0.5 * (1.0 - grain);
             let base = mix([0.20, 0.28, 0.12], [0.36, 0.36, 0.20], big);
             base.map(|c| c * (0.62 + 0.42 * small + 0.26 * tuft))
         };
@@ -129,30 +119,22 @@ impl Ground<'_> {
             return [0.58, 0.57, 0.55];
         }
         if side < road.paved {
-            return self
-                .marking(s, d)
-                .unwrap_or_else(|| self.asphalt(s, d, grain));
+            return self.marking(s, d).unwrap_or_else(|| self.asphalt(s, d, grain));
         }
         if road.pavement > 0.0 {
             if side < road.paved + 0.22 {
-                return if side < road.paved + 0.08 {
-                    [0.30, 0.30, 0.30]
-                } else {
-                    [0.60, 0.59, 0.57]
-                };
+                return if side < road.paved + 0.08 { [0.30, 0.30, 0.30] } else { [0.60, 0.59, 0.57] };
             }
             if side < road.paved + road.pavement {
                 let joint = s.rem_euclid(0.9) < 0.04 || (side - road.paved).rem_euclid(0.9) < 0.04;
-                let slab = 0.46
-                    + 0.06 * hash((s / 0.9).floor() as i32, (side / 0.9) as i32, self.salt + 5);
-                let v = if joint { slab - 0.12 * grain } else { slab }
-                    + 0.03 * (noise(s * 4.0, d * 4.0, 3) - 0.5) * grain;
+                let slab = 0.46 + 0.06 * hash((s / 0.9).floor() as i32, (side / 0.9) as i32, self.salt + 5);
+                let v =
+                    if joint { slab - 0.12 * grain } else { slab } + 0.03 * (noise(s * 4.0, d * 4.0, 3) - 0.5) * grain;
                 return [v, v * 0.985, v * 0.95];
             }
         } else if side < road.paved + 1.1 {
             let edge = (side - road.paved) / 1.1;
-            let gravel =
-                0.36 + 0.16 * (hash((s * 12.0) as i32, (d * 12.0) as i32, 8) - 0.5) * grain;
+            let gravel = 0.36 + 0.16 * (hash((s * 12.0) as i32, (d * 12.0) as i32, 8) - 0.5) * grain;
             return mix(
                 [gravel, gravel * 0.95, gravel * 0.84],
                 grass(self.salt + 30),
@@ -176,16 +158,8 @@ impl Ground<'_> {
             // A wet road mirrors the sky, the flatter the look the more.
             let puddle = noise(s * 0.18, d * 0.7, self.salt + 60);
             let mirror = (distance / 160.0).min(0.42) + 0.16 * (puddle - 0.55).max(0.0) / 0.45;
-            colour = mix(
-                colour,
-                self.weather.sky[1],
-                mirror
-                    * if self.weather.light == Light::Night {
-                        0.5
-                    } else {
-                        0.8
-                    },
-            );
+            colour =
+                mix(colour, self.weather.sky[1], mirror * if self.weather.light == Light::Night { 0.5 } else { 0.8 });
         }
         self.weather.through(colour, distance)
     }

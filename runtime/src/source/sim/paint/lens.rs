@@ -11,14 +11,14 @@ type Block = [[f32; 8]; 8];
 /// Luma and chroma steps of JPEG's Annex K, by rows.
 const STEPS: [[u8; 64]; 2] = [
     [
-        16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69,
-        56, 14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81,
-        104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+        16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
+        51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121,
+        120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
     ],
     [
-        17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99,
-        99, 47, 66, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-        99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+        17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99,
+        99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+        99, 99, 99, 99, 99, 99, 99, 99,
     ],
 ];
 /// Macroblocks are 16 pixels wide and high.
@@ -45,17 +45,9 @@ impl Lens {
     pub fn new(seed: u64, noise: f32, quality: f32) -> Self {
         let mut rng = Pcg64Mcg::seed_from_u64(seed ^ 0x0016_7a14);
         let grain = (0..GRAINS + MACRO * MACRO * 2)
-            .map(|_| {
-                (0..4)
-                    .map(|_| rng.random_range(-0.866..0.866_f32))
-                    .sum::<f32>()
-            })
+            .map(|_| (0..4).map(|_| rng.random_range(-0.866..0.866_f32)).sum::<f32>())
             .collect();
-        let percent = if quality < 50.0 {
-            5000.0 / quality
-        } else {
-            200.0 - 2.0 * quality
-        };
+        let percent = if quality < 50.0 { 5000.0 / quality } else { 200.0 - 2.0 * quality };
         let steps = STEPS.map(|table| {
             let mut pair = [[[0.0; 8]; 8]; 2];
             for (i, step) in table.iter().enumerate() {
@@ -89,15 +81,7 @@ impl Lens {
     }
 
     /// Turn RGBA of `width` x `height` pixels, brightened by `gain`, into `out` (RGB). The noise is that of frame `number`.
-    pub fn expose(
-        &self,
-        rgba: &[u8],
-        width: usize,
-        height: usize,
-        gain: Rgb,
-        number: u64,
-        out: &mut [u8],
-    ) {
+    pub fn expose(&self, rgba: &[u8], width: usize, height: usize, gain: Rgb, number: u64, out: &mut [u8]) {
         for top in (0..height).step_by(MACRO) {
             for left in (0..width).step_by(MACRO) {
                 self.macroblock(rgba, (width, height), (left, top), gain, number, out);
@@ -244,10 +228,7 @@ impl Lens {
 fn combine(weights: &[f32; 4], x: &[[f32; 8]; 4]) -> [f32; 8] {
     let mut out = [0.0; 8];
     for i in 0..8 {
-        out[i] = weights[0] * x[0][i]
-            + weights[1] * x[1][i]
-            + weights[2] * x[2][i]
-            + weights[3] * x[3][i];
+        out[i] = weights[0] * x[0][i] + weights[1] * x[1][i] + weights[2] * x[2][i] + weights[3] * x[3][i];
     }
     out
 }
@@ -281,22 +262,13 @@ mod tests {
         assert!(out.iter().all(|v| v.abs_diff(120) <= 2), "{:?}", &out[..12]);
         Lens::new(1, 6.0, 99.9).expose(&rgba, w, h, [1.0; 3], 0, &mut out);
         let mean = out.iter().map(|v| f64::from(*v)).sum::<f64>() / out.len() as f64;
-        let deviation = (out
-            .iter()
-            .map(|v| (f64::from(*v) - mean).powi(2))
-            .sum::<f64>()
-            / out.len() as f64)
-            .sqrt();
+        let deviation = (out.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / out.len() as f64).sqrt();
         assert!((4.0..9.0).contains(&deviation), "{deviation}");
         // Near-lossless: black and white come out as such.
         for value in [0, 7, 64, 200, 255] {
             let flat: Vec<u8> = [value, value, value, 255].repeat(w * h);
             Lens::new(1, 0.0, 99.9).expose(&flat, w, h, [1.0; 3], 0, &mut out);
-            assert!(
-                out.iter().all(|v| v.abs_diff(value) <= 1),
-                "{value} became {}",
-                out[0]
-            );
+            assert!(out.iter().all(|v| v.abs_diff(value) <= 1), "{value} became {}", out[0]);
         }
         // A picture with every frequency survives the transform.
         let mut busy = rgba.clone();

@@ -51,24 +51,11 @@ impl Painter {
         let place = &scene.place;
         let weather = Weather::draw(spec, place);
         let (w, h) = (place.camera.width as u32, place.camera.height as u32);
-        let fail = || {
-            Error::failed(
-                "sim",
-                format!("no picture of {w} x {h} pixels"),
-                "use a smaller one",
-            )
-        };
+        let fail = || Error::failed("sim", format!("no picture of {w} x {h} pixels"), "use a smaller one");
         let backdrop = backdrop::paint(spec.seed, place, &weather, MARGIN).ok_or_else(fail)?;
         let canvas = Canvas::new(Pixmap::new(w, h).ok_or_else(fail)?);
         let lens = Lens::new(spec.seed, weather.noise, weather.quality);
-        Ok(Self {
-            seed: spec.seed,
-            weather,
-            backdrop,
-            canvas,
-            lens,
-            order: Vec::new(),
-        })
+        Ok(Self { seed: spec.seed, weather, backdrop, canvas, lens, order: Vec::new() })
     }
 
     /// Paint `scene` into `out`, interleaved RGB.
@@ -126,45 +113,29 @@ impl Painter {
         let exposure = 1.0 + amount * (t / period * std::f32::consts::TAU + phase).sin();
         let gain = weather.balance.map(|c| c * exposure);
         let (w, h) = (canvas.map.width() as usize, canvas.map.height() as usize);
-        self.lens
-            .expose(canvas.map.data(), w, h, gain, scene.tick, out);
+        self.lens.expose(canvas.map.data(), w, h, gain, scene.tick, out);
     }
 
     fn shake(&self, t: f32) -> (f32, f32) {
         let a = self.weather.shake;
         let gust = 0.5 + 0.5 * (t * 0.23 + self.weather.drift.2).sin();
-        (
-            a * gust * (t * 9.1).sin(),
-            a * gust * 0.7 * (t * 7.3 + 1.0).sin(),
-        )
+        (a * gust * (t * 9.1).sin(), a * gust * 0.7 * (t * 7.3 + 1.0).sin())
     }
 
     /// Lay down the backdrop, displaced by the shake.
     fn lay(&mut self, shake: (f32, f32)) {
-        let (w, h) = (
-            self.canvas.map.width() as usize,
-            self.canvas.map.height() as usize,
-        );
+        let (w, h) = (self.canvas.map.width() as usize, self.canvas.map.height() as usize);
         let wide = self.backdrop.width() as usize;
         let limit = MARGIN as f32 - 1.0;
-        let (x, y) = (
-            MARGIN as f32 - shake.0.clamp(-limit, limit),
-            MARGIN as f32 - shake.1.clamp(-limit, limit),
-        );
+        let (x, y) = (MARGIN as f32 - shake.0.clamp(-limit, limit), MARGIN as f32 - shake.1.clamp(-limit, limit));
         let (left, top) = (x as usize, y as usize);
-        let (u, v) = (
-            ((x - x.floor()) * 16.0) as u16,
-            ((y - y.floor()) * 16.0) as u16,
-        );
+        let (u, v) = (((x - x.floor()) * 16.0) as u16, ((y - y.floor()) * 16.0) as u16);
         let weights = [(16 - u) * (16 - v), u * (16 - v), (16 - u) * v, u * v];
         let from = self.backdrop.data();
         let to = self.canvas.map.data_mut();
         for (row, line) in to.chunks_exact_mut(w * 4).enumerate().take(h) {
             let a = ((top + row) * wide + left) * 4;
-            let (first, second) = (
-                &from[a..a + (w + 1) * 4],
-                &from[a + wide * 4..a + (wide + w + 1) * 4],
-            );
+            let (first, second) = (&from[a..a + (w + 1) * 4], &from[a + wide * 4..a + (wide + w + 1) * 4]);
             if u == 0 && v == 0 {
                 line.copy_from_slice(&first[..w * 4]);
                 continue;
@@ -184,28 +155,17 @@ impl Painter {
 fn rain(canvas: &mut Canvas, camera: &Camera, weather: &Weather, seed: u64, tick: u64) {
     let mut state = seed ^ tick.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / 16_777_216.0
     };
-    let bright = if weather.light == Light::Night {
-        0.30
-    } else {
-        0.75
-    };
+    let bright = if weather.light == Light::Night { 0.30 } else { 0.75 };
     let slant = 0.10;
     for _ in 0..130 {
         let (x, y) = (next() * camera.width, next() * camera.height * 1.1 - 10.0);
         let long = 7.0 + 22.0 * next() * next();
         let wide = 0.5 + 0.4 * next();
         let alpha = 0.10 + 0.18 * next();
-        let streak = [
-            (x, y),
-            (x + wide, y),
-            (x + wide - slant * long, y + long),
-            (x - slant * long, y + long),
-        ];
+        let streak = [(x, y), (x + wide, y), (x + wide - slant * long, y + long), (x - slant * long, y + long)];
         canvas.poly(&streak, [bright, bright, bright * 1.03], alpha, false);
     }
 }
