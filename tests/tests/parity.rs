@@ -93,9 +93,9 @@ fn the_shipped_extractor_gives_the_same_row_in_tract_and_onnxruntime() {
         ours.extend(row);
     }
     let theirs = judge(&python, &file, &clips);
-    // Rows are whitened: small components of the sum of 2304 numbers are blown up to unit scale.
+    // Rows are whitened: components of small spread are blown up to unit scale, and rounding with them.
     let found = gap(&ours, &theirs);
     println!("largest difference {found}");
-    assert!(found <= 1e-3, "tract and onnxruntime differ by {found}");
+    assert!(found <= 1e-4, "tract and onnxruntime differ by {found}");
     assert!(ours.iter().any(|x| x.abs() > 0.1));
 }
