@@ -11,6 +11,7 @@ pub mod clip;
 pub mod engine;
 pub mod error;
 pub mod features;
+pub mod files;
 pub mod health;
 pub mod output;
 pub mod pipeline;

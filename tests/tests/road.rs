@@ -97,3 +97,27 @@ fn footage_becomes_a_signed_model_that_replays() {
         json(&succeed("tadpole", ["replay", "sim://?seed=5&seconds=10", "--model", &path("m.tadpole"), "--json"]));
     assert_eq!(replayed["segments"], 15);
 }
+
+/// Real features, a short run: the figures are those of a model that has hardly begun, but they come from the whole path.
+#[test]
+fn fifty_steps_on_real_features() {
+    let dataset = root().join("../shared/data/ucf-crime-i3d-logits");
+    if !dataset.is_dir() {
+        eprintln!("SKIPPED: {} is not there", dataset.display());
+        return;
+    }
+    let (folder, dataset) = (tempfile::tempdir().unwrap(), dataset.display().to_string());
+    let run = folder.path().join("run").display().to_string();
+    let trained = json(&succeed(
+        "tadpole-trainer",
+        [
+            "train", &dataset, "--model", "denet", "--preset", "edge", "--steps", "50", "--out", &run, "--seed", "0",
+            "--json",
+        ],
+    ));
+    assert_eq!(trained["steps"], 50, "{trained}");
+    let judged = json(&succeed("tadpole-trainer", ["evaluate", &run, &dataset, "--json"]));
+    assert_eq!(judged["videos"], 148, "{judged}");
+    let auc = judged["offline"]["frame_auc"].as_f64().unwrap();
+    assert!(auc > 0.6 && auc < 0.9, "chance is .5: {judged}");
+}

@@ -19,10 +19,7 @@ use runtime::source::open::{self, Opened};
 use runtime::{Error, Result};
 
 use crate::dataset::{self, Entry, Split};
-use crate::progress;
-
-/// Extensions of recordings, tried in this order.
-const EXTENSIONS: [&str; 7] = ["sim", "mp4", "avi", "mkv", "mov", "webm", "ts"];
+use crate::{progress, recordings};
 
 /// Arguments of `extract`.
 #[derive(Args, Debug)]
@@ -72,36 +69,15 @@ pub fn run(args: &ExtractArgs) -> Result<()> {
 fn jobs(args: &ExtractArgs) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for split in [Split::Train, Split::Test] {
-        let list = args.videos.join(split.name()).with_extension("csv");
-        if !list.is_file() {
-            continue;
-        }
-        for entry in dataset::list::read(&list)? {
-            let stem = args.videos.join(split.name()).join(&entry.video);
-            let from = recording(&stem).ok_or_else(|| {
-                Error::invalid(
-                    list.display().to_string(),
-                    format!("lists `{}`, but there is no recording {}.*", entry.video, stem.display()),
-                    format!("add it (as .{}) or remove the line", EXTENSIONS.join(", .")),
-                )
-            })?;
+        for (entry, from) in recordings::listed(&args.videos, split)? {
             let to = args.dir.join(split.name()).join(format!("{}.npy", entry.video));
             jobs.push(Job { split, entry, from, to });
         }
     }
     if jobs.is_empty() {
-        return Err(Error::invalid(
-            args.videos.display().to_string(),
-            "no train.csv or test.csv lists a video",
-            "write train.csv with the columns video,label,frames,events (label 1: something happens in here)",
-        ));
+        return Err(recordings::nothing_listed(&args.videos, "no train.csv or test.csv lists a video"));
     }
     Ok(jobs)
-}
-
-fn recording(stem: &Path) -> Option<PathBuf> {
-    let name = stem.file_name()?.to_str()?;
-    EXTENSIONS.iter().map(|e| stem.with_file_name(format!("{name}.{e}"))).find(|p| p.is_file())
 }
 
 /// Make `dir` ours for `contract`, or see that it already is.

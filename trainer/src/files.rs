@@ -1,8 +1,7 @@
 //! Files written so that an interruption leaves the old file or the new one, and read so that damage is an error with a
 //! name.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use runtime::{Error, Result};
@@ -10,16 +9,11 @@ use sha2::{Digest, Sha256};
 
 const MAGIC: &[u8; 16] = b"tadpole-parts-1\n";
 
-/// Write `bytes` beside `path`, flush them to disk, and rename.
+/// Write `bytes`; a reader sees the old file or the new one.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |error: std::io::Error| {
+    runtime::files::write(path, bytes).map_err(|error| {
         Error::failed(path.display().to_string(), format!("cannot be written: {error}"), "check space and permissions")
-    };
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let mut file = File::create(&temporary).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&temporary, path).map_err(failed)
+    })
 }
 
 /// Write several byte strings into one file, with their lengths and a checksum.

@@ -9,5 +9,6 @@ mod files;
 pub mod model;
 pub mod onnx;
 pub mod progress;
+mod recordings;
 pub mod simulate;
 pub mod train;

@@ -1,15 +1,14 @@
 //! A bundle to disk: a manifest, its files and a private key come in; a signed bundle stands at `path`, all of it or
 //! none. The same input gives the same bytes.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 use firmware_config::manifest::{self, FileEntry, Manifest};
 use firmware_config::sign::{self, SigningKey};
 
 use super::ustar;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// Write the bundle of `manifest`, whose files' contents are `contents` in the manifest's order; returns the model's id.
 ///
@@ -35,37 +34,17 @@ pub fn write(path: impl AsRef<Path>, manifest: &Manifest, contents: &[&[u8]], ke
     let files = manifest.files.iter().map(|file| file.name.as_str()).zip(contents.iter().copied());
     let entries: Vec<_> = own.into_iter().chain(files).collect();
 
-    let aside = beside(path);
-    put_in_place(path, &aside, &entries).map_err(|error| {
-        // What is left of the attempt is of no use; the error that matters is the first.
-        let _ = fs::remove_file(&aside);
+    files::write_with(path, |out| archive(out, &entries)).map_err(|error| {
         Error::failed(&subject, format!("cannot be written: {error}"), "check the folder, its rights and free space")
     })?;
     Ok(manifest::id(&manifest_bytes))
 }
 
-fn put_in_place(path: &Path, aside: &Path, entries: &[(&str, &[u8])]) -> std::io::Result<()> {
-    let mut out = BufWriter::new(OpenOptions::new().write(true).create(true).truncate(true).open(aside)?);
+fn archive(out: &mut impl Write, entries: &[(&str, &[u8])]) -> std::io::Result<()> {
     for (name, content) in entries {
         out.write_all(&ustar::header(name, content.len() as u64))?;
         out.write_all(content)?;
         out.write_all(&[0; ustar::BLOCK][..ustar::padding(content.len() as u64)])?;
     }
-    out.write_all(&[0; ustar::END_BYTES])?;
-    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(aside, path)?;
-    // The rename itself is safe only once the folder is on disk.
-    File::open(folder_of(path))?.sync_all()
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+    out.write_all(&[0; ustar::END_BYTES])
 }

@@ -10,15 +10,14 @@ pub mod timeline;
 pub mod truth;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 pub use best::{Best, Thumbnail};
 pub use truth::{Truth, TruthSpan};
 
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// One segment and its score.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,21 +114,8 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
     )
 }
 
-/// Write `bytes` under a temporary name, then give them theirs: readers see the old file or the new one, never a half.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    let temporary = PathBuf::from(name);
-    let written = std::fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    });
-    written.map_err(|e| {
-        // What is left of it is of no use; it may not even be there.
-        let _ = std::fs::remove_file(&temporary);
-        cannot_write(path, &e)
-    })
+    files::write(path, bytes).map_err(|error| cannot_write(path, &error))
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! `tadpole-trainer extractor`: weights and a folder of footage in, `FILE.onnx` and `FILE.contract.json` out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Error, Result};
 
 use super::contract::{clip_contract, feature_contract, write_contract};
 use super::fit::{self, CLIP_CELLS, Options};
-use super::footage::{Sampling, collect, training_videos};
+use super::footage::{Sampling, collect};
 use super::graph::{extractor, pooled_maps};
 use super::weights::Backbone;
+use crate::files::write_atomic;
+use crate::{progress, recordings};
 
 /// Arguments of `extractor`.
 #[derive(Args, Clone, Debug)]
@@ -54,10 +55,10 @@ pub fn run(args: &ExtractorArgs) -> Result<()> {
         return Err(Error::invalid(subject, "does not end in .onnx", "give --out FILE.onnx"));
     }
     let backbone = Backbone::load(&args.weights)?;
-    let videos = training_videos(&args.fit)?;
+    let videos = recordings::training(&args.fit)?;
     let graph = pooled_maps(&backbone)?;
     let sampling = Sampling { clips: args.clips, seed: args.seed, threads: args.threads };
-    let bar = bar(args.clips);
+    let bar = progress::bar(args.clips as u64, "clips");
     let cells = collect(&videos, &graph, &clip_contract(&graph), sampling, &bar)?;
     bar.finish_and_clear();
     let clips = cells.len() / CLIP_CELLS;
@@ -65,22 +66,8 @@ pub fn run(args: &ExtractorArgs) -> Result<()> {
     let options = Options { width: args.width, whitening: args.whitening, seed: args.seed };
     let projection = fit::fit(&cells, options)?;
     let onnx = extractor(&backbone, &projection)?;
-    write(&args.out, &onnx)?;
+    write_atomic(&args.out, &onnx)?;
     write_contract(&args.out, &feature_contract(&onnx, args.width))?;
     log::info!("{}: {} bytes, rows of {}", args.out.display(), onnx.len(), args.width);
     Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|e| {
-        let subject = path.display().to_string();
-        Error::failed(subject, format!("cannot be written: {e}"), "check permissions and space")
-    })
-}
-
-fn bar(clips: usize) -> ProgressBar {
-    // The template is a constant: it parses, or the default style serves.
-    let style = ProgressStyle::with_template("clips {wide_bar} {pos}/{len} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(clips as u64).with_style(style)
 }

@@ -1,6 +1,4 @@
-//! A folder of training videos in, pooled maps of randomly chosen clips out, through the runtime's own sources and clips.
-//!
-//! Refused: a folder without `train.csv`, a listed video that is not there, videos that cannot be decoded.
+//! Training videos in, pooled maps of randomly chosen clips out, through the runtime's own sources and clips.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -29,40 +27,6 @@ pub struct Sampling {
     pub seed: u64,
     /// Threads, each with an engine of its own. The result does not depend on it.
     pub threads: usize,
-}
-
-/// The training videos of `folder`: those that `train.csv` lists, as `train/VIDEO.*`.
-///
-/// # Errors
-/// When the list cannot be read, is empty, or names a video that is not there.
-pub fn training_videos(folder: &Path) -> Result<Vec<PathBuf>> {
-    let list = folder.join("train.csv");
-    let subject = list.display().to_string();
-    let remedy = "write train.csv with the columns video,label,frames,events, or run `tadpole-trainer simulate`";
-    let bad = |problem: String| Error::invalid(&subject, problem, remedy);
-    let mut reader = csv::Reader::from_path(&list).map_err(|e| bad(e.to_string()))?;
-    let headers = reader.headers().map_err(|e| bad(e.to_string()))?;
-    let column = headers.iter().position(|h| h.trim() == "video").ok_or_else(|| bad("has no column `video`".into()))?;
-    let mut videos = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| bad(e.to_string()))?;
-        let name = record.get(column).unwrap_or_default().trim();
-        let found = recording(&folder.join("train"), name);
-        videos.push(found.ok_or_else(|| bad(format!("lists `{name}`, but there is no recording train/{name}.*")))?);
-    }
-    if videos.is_empty() {
-        return Err(bad("lists no video".into()));
-    }
-    Ok(videos)
-}
-
-/// `folder/NAME.EXTENSION`, whatever its extension; feature rows are not recordings.
-fn recording(folder: &Path, name: &str) -> Option<PathBuf> {
-    const EXTENSIONS: [&str; 7] = ["sim", "mp4", "avi", "mkv", "mov", "webm", "ts"];
-    if name.is_empty() {
-        return None;
-    }
-    EXTENSIONS.iter().map(|e| folder.join(format!("{name}.{e}"))).find(|p| p.is_file())
 }
 
 /// Runs `graph` (of [`super::graph::pooled_maps`]) over the chosen clips: `[clips, 4, 1280, 9]`, video by video. Fewer clips than
@@ -156,22 +120,4 @@ fn clips_of(
         }
     }
     Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_list_must_be_there_and_true() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = training_videos(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("train.csv"), "{error}");
-        std::fs::create_dir(folder.path().join("train")).unwrap();
-        std::fs::write(folder.path().join("train.csv"), "video,label,frames,events\na,0,10,\n").unwrap();
-        let error = training_videos(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("lists `a`"), "{error}");
-        std::fs::write(folder.path().join("train/a.sim"), "sim://").unwrap();
-        assert_eq!(training_videos(folder.path()).unwrap().len(), 1);
-    }
 }

@@ -9,6 +9,7 @@
 pub mod denet;
 mod init;
 pub mod noise;
+mod peers;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use init::{Init, linear};
 pub use noise::Noise;
+pub use peers::Peers;
 
 /// Which model, with its sizes and loss. Part of `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +77,22 @@ pub struct Batch {
     pub width: usize,
 }
 
+impl Batch {
+    /// In at most `parts` batches of whole pairs, of sizes as equal as can be.
+    pub fn split(&self, parts: usize) -> Vec<Self> {
+        let parts = parts.clamp(1, self.pairs.max(1));
+        let window = self.segments * self.width;
+        let (abnormal, normal) = self.windows.split_at(self.pairs * window);
+        (0..parts)
+            .map(|part| {
+                let (first, end) = (part * self.pairs / parts, (part + 1) * self.pairs / parts);
+                let range = first * window..end * window;
+                Self { windows: [&abnormal[range.clone()], &normal[range]].concat(), pairs: end - first, ..*self }
+            })
+            .collect()
+    }
+}
+
 /// What one training step's loss is made of, for the log.
 #[derive(Clone, Debug)]
 pub struct Loss<B: Backend> {
@@ -97,6 +115,13 @@ pub trait Detector<B: Backend>: Module<B> {
     /// Scores `[B, T]` in 0..=1 of standardised windows `[B, T, D]`.
     fn scores(&self, windows: Tensor<B, 3>) -> Tensor<B, 2>;
 
-    /// The loss of a batch; `noise` draws the dropout masks.
-    fn loss(&self, config: &Self::Config, batch: &Batch, noise: &mut Noise, device: &B::Device) -> Loss<B>;
+    /// The loss of a batch, or of one part of a batch whose other parts are `peers`; `noise` draws the dropout masks.
+    fn loss(
+        &self,
+        config: &Self::Config,
+        batch: &Batch,
+        peers: &Peers,
+        noise: &mut Noise,
+        device: &B::Device,
+    ) -> Loss<B>;
 }

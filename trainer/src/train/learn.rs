@@ -5,19 +5,20 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{AdamConfig, Optimizer};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use super::parallel::{PARTS, Step, gradients};
 use super::run::{FORMAT, Run, RunFile, from_bytes, to_bytes};
 use super::{Choose, DatasetMark, Device, Settings, TrainingSet};
 use crate::dataset::Dataset;
 use crate::evaluate::metrics::{Curve, Observation};
 use crate::files::{read_parts, write_atomic, write_parts};
-use crate::model::{Detector, Noise, with_model};
+use crate::model::{Detector, with_model};
 
 /// What a training came to.
 #[derive(Clone, Debug)]
@@ -140,6 +141,7 @@ where
     B: AutodiffBackend,
     M: Detector<B> + AutodiffModule<B>,
     M::InnerModule: Detector<B::InnerBackend>,
+    M::Config: Sync,
 {
     let settings = run.file.settings.clone();
     let seed = run.file.seed;
@@ -157,30 +159,23 @@ where
     }
     let first = log.len() as u64;
     let bar = progress_bar(settings.steps, first);
+    let parts = if run.file.device == Device::Cuda { 1 } else { PARTS };
     let (began, before) = (Instant::now(), run.file.seconds);
     for step in first..settings.steps {
         let batch = set.batch(&settings, seed, step)?;
-        let loss = model.loss(config, &batch, &mut Noise::of_step(seed, step), device);
-        let value: f32 =
-            loss.total.clone().into_data().convert::<f32>().as_slice().map_or(f32::NAN, |values: &[f32]| values[0]);
-        if !value.is_finite() {
+        let Step { loss, erased_windows, erased_segments, gradients } =
+            gradients(&model, config, &batch, (seed, step), parts, device)?;
+        if !loss.is_finite() {
             return Err(Error::failed(
                 format!("step {}", step + 1),
-                format!("the loss is {value}"),
+                format!("the loss is {loss}"),
                 "lower the learning rate",
             ));
         }
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
         model = optimizer.step(settings.learning_rate, model, gradients);
         let done = step + 1;
-        let mut line = LogLine {
-            step: done,
-            loss: value,
-            erased_windows: loss.erased_windows,
-            erased_segments: loss.erased_segments,
-            validation: None,
-        };
-        bar.set_message(format!("loss {value:.4}"));
+        let mut line = LogLine { step: done, loss, erased_windows, erased_segments, validation: None };
+        bar.set_message(format!("loss {loss:.4}"));
         bar.inc(1);
         if done % settings.assess_every == 0 || done == settings.steps {
             line.validation = assess(&model.valid(), set, settings.model.segments(), device)?;

@@ -14,6 +14,7 @@
 pub mod command;
 mod device;
 mod learn;
+mod parallel;
 mod preset;
 mod run;
 mod sample;

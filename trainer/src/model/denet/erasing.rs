@@ -40,8 +40,14 @@ pub fn completeness(abnormal: &[f32], normal: &[f32]) -> Vec<f32> {
 }
 
 /// Eqs. 9 and 10: the rows to erase (indices into the batch's `[2 P T]` rows) and how many windows they are of.
-/// `scores` is `[2 P, T]`, of the training-mode forward pass.
-pub fn select(batch: &Batch, scores: &[f32], config: &DeNetConfig) -> (Vec<usize>, usize) {
+/// `scores` is `[2 P, T]`, of the training-mode forward pass. `gather` turns the similarities of this part's normal videos
+/// into those of the whole batch's.
+pub fn select(
+    batch: &Batch,
+    scores: &[f32],
+    config: &DeNetConfig,
+    gather: impl FnOnce(Vec<f32>) -> Vec<f32>,
+) -> (Vec<usize>, usize) {
     let Batch { pairs, segments, width, .. } = *batch;
     let window = |i: usize| &batch.windows[i * segments * width..(i + 1) * segments * width];
     let row = |i: usize| &scores[i * segments..(i + 1) * segments];
@@ -51,7 +57,10 @@ pub fn select(batch: &Batch, scores: &[f32], config: &DeNetConfig) -> (Vec<usize
         Erasing::Dynamic => {
             let all: Vec<f32> = (0..2 * pairs).map(|i| similarity(window(i), row(i))).collect();
             let (abnormal, normal) = all.split_at(pairs);
-            completeness(abnormal, normal).into_iter().map(|completeness| completeness <= 0.0).collect()
+            completeness(abnormal, &gather(normal.to_vec()))
+                .into_iter()
+                .map(|completeness| completeness <= 0.0)
+                .collect()
         }
     };
     let mut rows = Vec::new();

@@ -16,7 +16,7 @@ use burn::nn::Linear;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Batch, Detector, Init, Loss, Noise, linear};
+use super::{Batch, Detector, Init, Loss, Noise, Peers, linear};
 pub use classifier::Classifier;
 pub use config::{DeNetConfig, Erasing};
 pub use mstm::Mstm;
@@ -72,7 +72,14 @@ impl<B: Backend> Detector<B> for DeNet<B> {
     }
 
     /// `L = l1 L_u + l2 L_e` (Eqs. 14-16); Algorithm 1, lines 3-12.
-    fn loss(&self, config: &DeNetConfig, batch: &Batch, noise: &mut Noise, device: &B::Device) -> Loss<B> {
+    fn loss(
+        &self,
+        config: &DeNetConfig,
+        batch: &Batch,
+        peers: &Peers,
+        noise: &mut Noise,
+        device: &B::Device,
+    ) -> Loss<B> {
         let shape = [2 * batch.pairs, batch.segments, batch.width];
         let tensor = |values: Vec<f32>| Tensor::<B, 3>::from_data(TensorData::new(values, shape), device);
         let x = tensor(batch.windows.clone());
@@ -83,7 +90,7 @@ impl<B: Backend> Detector<B> for DeNet<B> {
         }
         // Assessment and mask carry no gradient: they are made in host memory from the scores' values.
         let scores = unerased.scores.detach().into_data().convert::<f32>().into_vec().unwrap_or_default();
-        let (erased_rows, erased_windows) = erasing::select(batch, &scores, config);
+        let (erased_rows, erased_windows) = erasing::select(batch, &scores, config, |values| peers.gather(values));
         let input = if erased_rows.is_empty() {
             x
         } else {

@@ -159,7 +159,7 @@ fn eqs_9_and_10_erase_prominent_segments_of_incomplete_abnormal_videos() {
     let (batch, scores) = batch();
     let config = DeNetConfig::default();
     // Only the first abnormal video is incomplete (0 - 0.654 <= 0); its segments 0 (0.9) and 2 (0.81) exceed 0.8.
-    let (rows, windows) = erasing::select(&batch, &scores, &config);
+    let (rows, windows) = erasing::select(&batch, &scores, &config, |all| all);
     assert_eq!((rows.as_slice(), windows), (&[0, 2][..], 1));
     let mut erased = batch.windows.clone();
     erasing::erase(&mut erased, 2, &rows);
@@ -167,9 +167,9 @@ fn eqs_9_and_10_erase_prominent_segments_of_incomplete_abnormal_videos() {
     assert_eq!(erased[8..], batch.windows[8..]);
     // Without assessment the second one is erased too; normal videos never are.
     let always = DeNetConfig { erasing: Erasing::Always, ..config.clone() };
-    assert_eq!(erasing::select(&batch, &scores, &always), (vec![0, 2, 3, 5], 2));
+    assert_eq!(erasing::select(&batch, &scores, &always, |all| all), (vec![0, 2, 3, 5], 2));
     let high = DeNetConfig { erase_threshold: 0.9, ..config };
-    assert_eq!(erasing::select(&batch, &scores, &high), (vec![], 0), "0.9 is not above 0.9");
+    assert_eq!(erasing::select(&batch, &scores, &high, |all| all), (vec![], 0), "0.9 is not above 0.9");
 }
 
 #[test]
@@ -229,12 +229,12 @@ fn eq_16_adds_both_passes() {
     let batch = random_batch();
     let of = |l1: f64, l2: f64| {
         let config = DeNetConfig { lambda_unerased: l1, lambda_erased: l2, ..config.clone() };
-        values(model.loss(&config, &batch, &mut Noise::off(), &device).total)[0]
+        values(model.loss(&config, &batch, &Peers::none(), &mut Noise::off(), &device).total)[0]
     };
     let (unerased, erased) = (of(1.0, 0.0), of(0.0, 1.0));
     assert!(unerased > 0.1 && (of(2.0, 3.0) - (2.0 * unerased + 3.0 * erased)).abs() < 1e-5);
     let off = DeNetConfig { erasing: Erasing::Off, ..config };
-    assert_eq!(values(model.loss(&off, &batch, &mut Noise::off(), &device).total)[0], unerased);
+    assert_eq!(values(model.loss(&off, &batch, &Peers::none(), &mut Noise::off(), &device).total)[0], unerased);
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn the_loss_moves_every_weight_and_gradients_are_those_of_finite_differences() {
     let config = DeNetConfig { alpha_feature: 1.0, erase_threshold: 0.45, erasing: Erasing::Always, ..tiny() };
     let batch = random_batch();
     let model = DeNet::<A>::new(&config, 6, 1, &device);
-    let loss = model.loss(&config, &batch, &mut Noise::of_step(5, 0), &device);
+    let loss = model.loss(&config, &batch, &Peers::none(), &mut Noise::of_step(5, 0), &device);
     assert!(loss.erased_segments > 0);
     let gradients = burn::optim::GradientsParams::from_grads(loss.total.backward(), &model);
     assert_eq!(gradients.len(), burn::module::list_param_ids(&model).len());
@@ -252,7 +252,7 @@ fn the_loss_moves_every_weight_and_gradients_are_those_of_finite_differences() {
     let at = |change: &dyn Fn(&mut DeNet<A>, f32), by: f32| {
         let mut moved = model.clone();
         change(&mut moved, by);
-        let total = moved.loss(&config, &batch, &mut Noise::of_step(5, 0), &device).total;
+        let total = moved.loss(&config, &batch, &Peers::none(), &mut Noise::of_step(5, 0), &device).total;
         total.into_data().into_vec::<f32>().unwrap()[0]
     };
     let position = model.mstm.scales[1].encoder.position.clone();
