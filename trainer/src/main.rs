@@ -21,6 +21,9 @@ struct Cli {
     command: Command,
 }
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Subcommand)]
 enum Command {
     /// Write a folder of simulated roadside recordings with video-level labels.

@@ -8,6 +8,7 @@
 
 pub mod denet;
 mod init;
+pub mod kernels;
 pub mod noise;
 mod peers;
 

@@ -27,11 +27,22 @@ impl Noise {
 
     /// Zero each element with probability `p`, and scale the others by `1 / (1 - p)`.
     pub fn dropout<B: Backend, const D: usize>(&mut self, x: Tensor<B, D>, p: f64) -> Tensor<B, D> {
-        let Some(rng) = self.rng.as_mut().filter(|_| p > 0.0) else { return x };
-        let shape = x.shape();
-        let mask = mask(rng, shape.num_elements(), p);
-        let device = x.device();
-        x * Tensor::from_data(TensorData::new(mask, shape), &device)
+        match self.mask(x.dims(), p, &x.device()) {
+            Some(mask) => x * mask,
+            None => x,
+        }
+    }
+
+    /// The mask that [`Noise::dropout`] would multiply by; `None` where everything is kept.
+    pub fn mask<B: Backend, const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        p: f64,
+        device: &B::Device,
+    ) -> Option<Tensor<B, D>> {
+        let rng = self.rng.as_mut().filter(|_| p > 0.0)?;
+        let mask = mask(rng, shape.iter().product(), p);
+        Some(Tensor::from_data(TensorData::new(mask, shape), device))
     }
 }
 

@@ -18,6 +18,7 @@ use super::{Choose, DatasetMark, Device, Settings, TrainingSet};
 use crate::dataset::Dataset;
 use crate::evaluate::metrics::{Curve, Observation};
 use crate::files::{read_parts, write_atomic, write_parts};
+use crate::model::kernels::Kernels;
 use crate::model::{Detector, with_model};
 
 /// What a training came to.
@@ -59,7 +60,11 @@ pub fn train(
     }
 }
 
-fn on<B: AutodiffBackend>(run: Run, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome> {
+fn on<B>(run: Run, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome>
+where
+    B: AutodiffBackend + Kernels,
+    B::InnerBackend: Kernels,
+{
     let settings = run.file.settings.clone();
     with_model!(&settings.model, |Model, config| learn::<B, Model<B>>(run, config, set, resume, device))
 }

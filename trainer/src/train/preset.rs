@@ -74,7 +74,7 @@ impl Preset {
             (Self::Edge, ModelConfig::DeNet(config)) => Settings {
                 preset: self,
                 model: ModelConfig::DeNet(DeNetConfig { width: Some(128), ..config }),
-                steps: 600,
+                steps: 400,
                 pairs: 32,
                 learning_rate: 1e-4,
                 weight_decay: 1e-3,

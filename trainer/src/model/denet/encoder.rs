@@ -3,10 +3,11 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, activation};
 
 use super::config::DeNetConfig;
+use crate::model::kernels::Kernels;
 use crate::model::{Init, Noise, linear};
 
 /// One encoder layer over `N` tokens of width `D`.
@@ -36,7 +37,7 @@ pub struct Encoder<B: Backend> {
     pub dropout: f64,
 }
 
-impl<B: Backend> Encoder<B> {
+impl<B: Kernels> Encoder<B> {
     /// New, for `tokens` tokens of width `width`.
     pub fn new(config: &DeNetConfig, width: usize, tokens: usize, init: &mut Init<'_, B>) -> Self {
         let position = init.normal([tokens, width], 0.02);
@@ -63,12 +64,21 @@ impl<B: Backend> Encoder<B> {
         // Added as rows of N D numbers: a broadcast over the batch alone is the CPU backend's fast one.
         let position = self.position.val().reshape([1, n * d]);
         let x = (tokens.reshape([b, n * d]) + position).reshape([b, n, d]);
-        let attended = self.attention(x.clone(), noise);
-        let attended = noise.dropout(attended, self.dropout);
-        let x = self.norm_attention.forward(x + attended);
-        let hidden = noise.dropout(tanh_gelu(linear(&self.widen, x.clone())), self.dropout);
-        let output = noise.dropout(linear(&self.narrow, hidden), self.dropout);
-        self.norm_mlp.forward(x + output)
+        let rows = [b * n, d];
+        let attended = self.attention(x.clone(), noise).reshape(rows);
+        let x = self.add_norm(&self.norm_attention, x.reshape(rows), attended, noise);
+        let hidden = self.widen.forward(x.clone());
+        let mask = noise.mask(hidden.dims(), self.dropout, &hidden.device());
+        let output = self.narrow.forward(B::masked_gelu(hidden, mask));
+        self.add_norm(&self.norm_mlp, x, output, noise).reshape([b, n, d])
+    }
+
+    /// `LN(x + dropout(y))` of rows `[B N, D]`.
+    fn add_norm(&self, norm: &LayerNorm<B>, x: Tensor<B, 2>, y: Tensor<B, 2>, noise: &mut Noise) -> Tensor<B, 2> {
+        let mask = noise.mask(y.dims(), self.dropout, &y.device());
+        let gamma = norm.gamma.val();
+        let beta = norm.beta.as_ref().map_or_else(|| gamma.zeros_like(), |beta| beta.val());
+        B::add_norm(x, y, mask, gamma, beta).output
     }
 
     /// Multi-head self attention: `softmax(Q K^T / sqrt(D / heads)) V`, heads joined.
@@ -79,17 +89,12 @@ impl<B: Backend> Encoder<B> {
         let query = split(linear(&self.query, x.clone()) * scale);
         let key = split(linear(&self.key, x.clone()));
         let value = split(linear(&self.value, x));
-        let weights = activation::softmax(query.matmul(key.swap_dims(2, 3)), 3);
-        let heads = noise.dropout(weights, self.dropout).matmul(value);
+        let rows = [b * self.heads * n, n];
+        let mask = noise.mask(rows, self.dropout, &value.device());
+        let weights = B::masked_softmax(query.matmul(key.swap_dims(2, 3)).reshape(rows), mask).1;
+        let heads = weights.reshape([b, self.heads, n, n]).matmul(value);
         linear(&self.joined, heads.swap_dims(1, 2).reshape([b, n, d]))
     }
-}
-
-/// GELU with the tanh approximation, `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, written with the sigmoid
-/// (`(1 + tanh u) / 2 = sigmoid(2 u)`): fewer tensor operations.
-pub fn tanh_gelu<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
-    let inner = (x.clone() * x.clone() * (2.0 * GELU_SCALE * GELU_CUBIC) + 2.0 * GELU_SCALE) * x.clone();
-    x * activation::sigmoid(inner)
 }
 
 /// `sqrt(2 / pi)`.

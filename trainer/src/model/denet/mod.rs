@@ -16,6 +16,7 @@ use burn::nn::Linear;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
+use super::kernels::Kernels;
 use super::{Batch, Detector, Init, Loss, Noise, Peers, linear};
 pub use classifier::Classifier;
 pub use config::{DeNetConfig, Erasing};
@@ -41,7 +42,7 @@ pub struct Output<B: Backend> {
     pub scores: Tensor<B, 2>,
 }
 
-impl<B: Backend> DeNet<B> {
+impl<B: Kernels> DeNet<B> {
     /// `Y = f(MSTM(X))` for standardised `X [B, T, D_in]` (Eqs. 1-5).
     pub fn forward(&self, x: Tensor<B, 3>, noise: &mut Noise) -> Output<B> {
         let x = match &self.projection {
@@ -54,7 +55,7 @@ impl<B: Backend> DeNet<B> {
     }
 }
 
-impl<B: Backend> Detector<B> for DeNet<B> {
+impl<B: Kernels> Detector<B> for DeNet<B> {
     type Config = DeNetConfig;
 
     fn new(config: &DeNetConfig, features: usize, seed: u64, device: &B::Device) -> Self {

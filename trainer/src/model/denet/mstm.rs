@@ -7,6 +7,7 @@ use burn::tensor::backend::Backend;
 
 use super::config::DeNetConfig;
 use super::encoder::Encoder;
+use crate::model::kernels::Kernels;
 use crate::model::{Init, Noise, linear};
 
 /// One temporal scale.
@@ -30,7 +31,7 @@ pub struct Mstm<B: Backend> {
     pub scales: Vec<Scale<B>>,
 }
 
-impl<B: Backend> Mstm<B> {
+impl<B: Kernels> Mstm<B> {
     /// New, for features of width `width`.
     pub fn new(config: &DeNetConfig, width: usize, init: &mut Init<'_, B>) -> Self {
         // Eq. 4 is one layer of S D inputs: its parts share that layer's bound.
