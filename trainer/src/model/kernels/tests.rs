@@ -1,9 +1,11 @@
-//! Kernels against burn's own operations, and their gradients against burn's own differentiation of those.
+//! Kernels against their formulas in double precision, and their gradients against burn's own differentiation of burn's
+//! own operations.
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::{Tensor, TensorData};
 
 use super::*;
+use crate::model::denet::encoder::{GELU_CUBIC, GELU_SCALE};
 
 type A = Autodiff<Flex>;
 
@@ -32,28 +34,70 @@ fn close(actual: &[f32], expected: &[f32]) {
 /// Rows enough for several blocks, the last one not full.
 const SHAPE: [usize; 2] = [700, 64];
 
+/// The kernels' formulas in double precision, row by row.
+mod exact {
+    use super::{EPSILON, GELU_CUBIC, GELU_SCALE};
+
+    pub fn gelu(x: &[f64]) -> Vec<f64> {
+        x.iter().map(|x| x / 2.0 * (1.0 + (GELU_SCALE * (x + GELU_CUBIC * x.powi(3))).tanh())).collect()
+    }
+
+    pub fn softmax(x: &[f64]) -> Vec<f64> {
+        let sum: f64 = x.iter().map(|x| x.exp()).sum();
+        x.iter().map(|x| x.exp() / sum).collect()
+    }
+
+    pub fn norm(x: &[f64]) -> Vec<f64> {
+        let mean = x.iter().sum::<f64>() / x.len() as f64;
+        let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64;
+        x.iter().map(|x| (x - mean) / (variance + f64::from(EPSILON)).sqrt()).collect()
+    }
+}
+
+fn doubles<const D: usize>(x: Tensor<NdArray, D>) -> Vec<f64> {
+    values(x).into_iter().map(f64::from).collect()
+}
+
+/// `f` of each row of `x`.
+fn by_row(x: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
+    x.chunks(SHAPE[1]).flat_map(f).collect()
+}
+
 #[test]
-fn forward_equals_the_reference() {
+fn forward_equals_the_formulas() {
     for with in [false, true] {
-        let (m, n) = (with.then(|| mask::<Flex>(SHAPE)), with.then(|| mask::<NdArray>(SHAPE)));
-        close(
-            &values(Flex::masked_gelu(wave(SHAPE, 0.1, 4.0), m.clone())),
-            &values(NdArray::masked_gelu(wave(SHAPE, 0.1, 4.0), n.clone())),
+        let m = || with.then(|| mask::<Flex>(SHAPE));
+        let factors = if with { doubles(mask(SHAPE)) } else { vec![1.0; SHAPE[0] * SHAPE[1]] };
+        let masked = |x: Vec<f64>| -> Vec<f64> { x.iter().zip(&factors).map(|(x, factor)| x * factor).collect() };
+        let near = |actual: Rows<Flex>, expected: &[f64]| {
+            for (i, (a, e)) in values(actual).into_iter().zip(expected).enumerate() {
+                assert!((f64::from(a) - e).abs() < 2e-6 + 2e-6 * e.abs(), "{i}: {a} is not {e}");
+            }
+        };
+        near(
+            Flex::masked_gelu(wave(SHAPE, 0.1, 4.0), m()),
+            &masked(by_row(&doubles(wave(SHAPE, 0.1, 4.0)), exact::gelu)),
         );
-        close(
-            &values(Flex::masked_softmax(wave(SHAPE, 0.2, 9.0), m.clone()).1),
-            &values(NdArray::masked_softmax(wave(SHAPE, 0.2, 9.0), n.clone()).1),
+        near(
+            Flex::masked_softmax(wave(SHAPE, 0.2, 9.0), m()).1,
+            &masked(by_row(&doubles(wave(SHAPE, 0.2, 9.0)), exact::softmax)),
         );
-        let flex =
-            Flex::add_norm(wave(SHAPE, 0.3, 2.0), wave(SHAPE, 0.4, 1.0), m, wave([64], 0.5, 1.0), wave([64], 0.6, 1.0));
-        let reference = NdArray::add_norm(
+        let flex = Flex::add_norm(
             wave(SHAPE, 0.3, 2.0),
             wave(SHAPE, 0.4, 1.0),
-            n,
+            m(),
             wave([64], 0.5, 1.0),
             wave([64], 0.6, 1.0),
         );
-        close(&values(flex.output), &values(reference.output));
+        let sum: Vec<f64> = doubles(wave(SHAPE, 0.3, 2.0))
+            .iter()
+            .zip(masked(doubles(wave(SHAPE, 0.4, 1.0))))
+            .map(|(x, y)| x + y)
+            .collect();
+        let (gamma, beta) = (doubles(wave([64], 0.5, 1.0)), doubles(wave([64], 0.6, 1.0)));
+        let scaled =
+            |row: &[f64]| exact::norm(row).iter().zip(&gamma).zip(&beta).map(|((x, g), b)| x * g + b).collect();
+        near(flex.output, &by_row(&sum, scaled));
     }
 }
 
