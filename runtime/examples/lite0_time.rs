@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example lite0_time -- GRAPH.onnx [SIDE] [BATCH]`
 
+#![allow(clippy::print_stdout)]
+
 use runtime::engine::channels_last::accelerate;
 use tract_onnx::prelude::*;
 

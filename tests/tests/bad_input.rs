@@ -1,6 +1,8 @@
 //! Bad input ends with exit code 2 (1 where the work failed), one line that names the file or key and the remedy, and
 //! no panic.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! Docs that must say what the programs say.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fmt::Write as _;
 
 use system_tests::{root, succeed};

@@ -1,5 +1,7 @@
 //! Exported graphs before the judge: `onnx.checker` accepts them, and burn, tract and onnxruntime agree.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::process::Command;
 

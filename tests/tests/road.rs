@@ -1,5 +1,7 @@
 //! The whole road: the shipped model on simulated footage, and a model made from nothing by the commands of the README.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::Value;
 use system_tests::{root, shipped, succeed};
 

@@ -1,5 +1,7 @@
 //! A resumed run equals an unbroken one, bit for bit.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use trainer::train::{Device, train};

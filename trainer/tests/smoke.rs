@@ -1,5 +1,7 @@
 //! Fifty steps on data that can be learned are enough to find what is abnormal, and when.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use trainer::evaluate::command::judge_run;

@@ -185,12 +185,16 @@ impl ClipReader {
         };
         let next_ns = current.pts_ns + (1e9 / rate) as u64;
         // Ticks between this frame and the next that are nearer to this one.
-        (self.tick..).map(|tick| (tick, self.time_of(tick))).take_while(|(_, time)| *time <= next_ns).any(
-            |(tick, time)| {
-                let position = (tick % u64::from(self.contract.clip_ticks)) as u32;
-                self.contract.ticks.contains(&position) && time - current.pts_ns.min(time) <= next_ns - time
-            },
-        )
+        let mut tick = self.tick;
+        while self.time_of(tick) <= next_ns {
+            let time = self.time_of(tick);
+            let position = (tick % u64::from(self.contract.clip_ticks)) as u32;
+            if self.contract.ticks.contains(&position) && time - current.pts_ns.min(time) <= next_ns - time {
+                return true;
+            }
+            tick += 1;
+        }
+        false
     }
 }
 

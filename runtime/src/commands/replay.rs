@@ -22,7 +22,7 @@ use super::show;
 /// The same recording, bundle, binary, engine and CPU give the same bytes.
 #[derive(Args)]
 pub struct ReplayArgs {
-    /// A video file, file://, sim://?seed=1&incident=fire, a .sim file, or features:///rows.npy.
+    /// A video file, `file://`, `sim://?seed=1&incident=fire`, a .sim file, or `features:///rows.npy`.
     source: String,
     /// Bundle to use instead of the shipped one; it must be signed by the demo's key.
     #[arg(long)]

@@ -153,7 +153,7 @@ fn attend(
 fn say(event: &AlarmEvent) {
     match event.phase {
         Phase::Started => {
-            log::warn!("{}: ALARM {} at {:.1} s, score {:.3}", event.camera, event.id, event.start_s, event.peak)
+            log::warn!("{}: ALARM {} at {:.1} s, score {:.3}", event.camera, event.id, event.start_s, event.peak);
         }
         Phase::Ended => log::info!("{}: alarm {} over at {:.1} s", event.camera, event.id, event.end_s),
     }

@@ -52,7 +52,7 @@ impl TractEngine {
         let output_shape = shape(model.output_fact(0)).map_err(|e| bad("fix the output of", &e))?;
         let state = model
             .into_optimized()
-            .and_then(|m| m.into_runnable())
+            .and_then(IntoRunnable::into_runnable)
             .and_then(|plan| plan.spawn())
             .map_err(|e| bad("prepare", &e))?;
         let info = EngineInfo { engine: "tract", version: TRACT_VERSION, input_shape, output_shape };

@@ -55,7 +55,7 @@ pub struct RuleOverrides {
 /// The alarm rule that a manifest carries, with `over` laid upon it.
 pub fn alarm_rule(manifest: &Manifest, over: &RuleOverrides) -> AlarmRule {
     let threshold = over.threshold.unwrap_or_else(|| manifest.threshold());
-    let seconds = manifest.contract.input.as_ref().map_or(0.64, |clip| clip.segment_seconds());
+    let seconds = manifest.contract.input.as_ref().map_or(0.64, firmware_config::ClipContract::segment_seconds);
     let min_length_s = over.min_length_s.unwrap_or(manifest.alarm.min_length_s);
     AlarmRule {
         threshold,

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Pipeline, Step};
+use crate::Result;
 use crate::alarm::Decision;
 use crate::features::Segment;
 use crate::health::Health;
 use crate::output::{AlarmEvent, Outputs, Phase};
-use crate::{Error, Result};
 
 /// Something shared between a camera's thread and those who look after it.
 pub type Shared<T> = Arc<Mutex<T>>;
@@ -125,7 +125,9 @@ impl Watch {
         let failures = outputs.alarm(&event);
         let fault = outputs.fault();
         drop(outputs);
-        failures.iter().for_each(|e: &Error| log::error!("{}: {e}", self.camera));
+        for e in &failures {
+            log::error!("{}: {e}", self.camera);
+        }
         lock(&self.health).outputs(fault);
         event
     }

@@ -178,7 +178,7 @@ impl RowReader {
         self.values.clear();
         match self.element {
             Element::F16 => {
-                self.values.extend(self.raw.as_chunks::<2>().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()))
+                self.values.extend(self.raw.as_chunks::<2>().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()));
             }
             Element::F32 => self.values.extend(self.raw.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b))),
         }

@@ -88,7 +88,7 @@ pub(super) fn header(path: &Path) -> Result<Header> {
     let element = element_bytes(&npy.dtype()).ok_or_else(|| refuse(format!("holds {}", npy.dtype().descr())))?;
     let elements = rows.checked_mul(crops).and_then(|n| n.checked_mul(width)).filter(|&n| n <= 1 << 33);
     let expected = elements.ok_or_else(|| refuse("is larger than 2^33 numbers".into()))? * element;
-    let length = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0);
+    let length = std::fs::metadata(path).map_or(0, |meta| meta.len());
     if length < expected {
         return Err(Error::corrupt(
             path.display().to_string(),

@@ -168,7 +168,8 @@ fn judge_seeds(args: &EvaluateArgs, dataset: &Dataset) -> Result<Value> {
 
 /// Mean and sample deviation (n - 1) of each figure.
 fn spread(all: &[Figures]) -> (Figures, Figures) {
-    let of = |figure: fn(&Figures) -> Option<f64>| -> (Option<f64>, Option<f64>) {
+    type Spread = (Option<f64>, Option<f64>);
+    let of = |figure: fn(&Figures) -> Option<f64>| -> Spread {
         let Some(values) = all.iter().map(figure).collect::<Option<Vec<f64>>>() else { return (None, None) };
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -176,7 +177,7 @@ fn spread(all: &[Figures]) -> (Figures, Figures) {
         (Some(mean), (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
     };
     let parts = [of(|f| f.frame_auc), of(|f| f.frame_ap), of(|f| f.abnormal_auc), of(|f| f.video_auc)];
-    let figures = |pick: fn(&(Option<f64>, Option<f64>)) -> Option<f64>| Figures {
+    let figures = |pick: fn(&Spread) -> Option<f64>| Figures {
         frame_auc: pick(&parts[0]),
         frame_ap: pick(&parts[1]),
         abnormal_auc: pick(&parts[2]),

@@ -38,6 +38,7 @@ fn a_test_video_without_frames_or_events_is_refused() {
 }
 
 /// A scorer whose score is the segment's own number: it shows which rows a window held.
+#[expect(clippy::unnecessary_wraps, reason = "what `score` takes")]
 fn echo(windows: &[f32], _: usize) -> Result<Vec<f32>> {
     Ok(windows.to_vec())
 }

@@ -51,15 +51,15 @@ fn arithmetic_broadcasts() {
 #[test]
 fn pointwise_functions() {
     let x = [-3.0, -0.5, 0.5, 7.0];
-    close(&run(&[4], &x, &[4], |g, x| g.relu(x)), &[0.0, 0.0, 0.5, 7.0], 0.0);
+    close(&run(&[4], &x, &[4], super::builder::GraphBuilder::relu), &[0.0, 0.0, 0.5, 7.0], 0.0);
     close(&run(&[4], &x, &[4], |g, x| g.clip(x, 0.0, 6.0)), &[0.0, 0.0, 0.5, 6.0], 0.0);
-    close(&run(&[4], &x, &[4], |g, x| g.abs(x)), &[3.0, 0.5, 0.5, 7.0], 0.0);
-    close(&run(&[4], &x, &[4], |g, x| g.round(x)), &[-3.0, 0.0, 0.0, 7.0], 0.0);
-    close(&run(&[4], &x, &[4], |g, x| g.tanh(x)), &x.map(f32::tanh), 1e-5);
+    close(&run(&[4], &x, &[4], super::builder::GraphBuilder::abs), &[3.0, 0.5, 0.5, 7.0], 0.0);
+    close(&run(&[4], &x, &[4], super::builder::GraphBuilder::round), &[-3.0, 0.0, 0.0, 7.0], 0.0);
+    close(&run(&[4], &x, &[4], super::builder::GraphBuilder::tanh), &x.map(f32::tanh), 1e-5);
     let sigmoid = x.map(|x| 1.0 / (1.0 + (-x).exp()));
-    close(&run(&[4], &x, &[4], |g, x| g.sigmoid(x)), &sigmoid, 1e-5);
+    close(&run(&[4], &x, &[4], super::builder::GraphBuilder::sigmoid), &sigmoid, 1e-5);
     let gelu = x.map(|x| 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh()));
-    close(&run(&[4], &x, &[4], |g, x| g.gelu_tanh(x)), &gelu, 1e-5);
+    close(&run(&[4], &x, &[4], super::builder::GraphBuilder::gelu_tanh), &gelu, 1e-5);
     let max = run(&[4], &x, &[4], |g, x| {
         let limit = g.scalar(0.25);
         g.max(x, &limit)

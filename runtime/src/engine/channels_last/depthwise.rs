@@ -89,7 +89,7 @@ impl WithSimd for Image<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let shape = self.conv.shape;
-        if shape.channels % S::F32_LANES != 0 {
+        if !shape.channels.is_multiple_of(S::F32_LANES) {
             return self.one_by_one();
         }
         match (shape.kernel, shape.stride) {

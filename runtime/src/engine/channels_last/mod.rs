@@ -8,6 +8,8 @@
 //!
 //! Results equal tract's to rounding (1e-5 of the largest value), and are the same bits run after run on one CPU.
 
+#![expect(clippy::inline_always, reason = "the kernels run inside one function compiled for the CPU's vectors")]
+
 mod depthwise;
 mod op;
 mod product;

@@ -3,6 +3,7 @@
 use super::program::Program;
 use std::sync::Arc;
 use tract_onnx::prelude::*;
+#[allow(clippy::wildcard_imports, reason = "tract's macros name items of this module")]
 use tract_onnx::tract_core::internal::*;
 
 /// A run of convolutions: its inputs and outputs are float32 `[n, c, h, w]`.

@@ -13,7 +13,7 @@ use super::window::Window;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_core::internal::TractErrorContext;
 
 /// Replace the runs of convolutions in a typed graph that has *not* been decluttered (declutter turns 1 x 1
 /// convolutions into general products) and whose shapes are concrete; a graph without such runs comes back as it was.

@@ -172,7 +172,7 @@ impl Wires {
         self.node(math::min(), &[six, from])
     }
 
-    /// MobileNet's block: expand, depthwise, project, add.
+    /// `MobileNet`'s block: expand, depthwise, project, add.
     fn block(&mut self, from: OutletId, kernel: usize) -> OutletId {
         let channels = self.model.outlet_fact(from).unwrap().shape[1].to_usize().unwrap();
         let wide = self.conv(from, 3 * channels, 1, 1, false);
@@ -200,7 +200,7 @@ impl Wires {
         }
         let again = fast.run(tvec!(image)).unwrap();
         assert_eq!(ours, again, "the same image gave other bits");
-        (count, ours.into_iter().map(|output| output.into_tensor()).collect())
+        (count, ours.into_iter().map(tract_onnx::prelude::IntoTensor::into_tensor).collect())
     }
 }
 

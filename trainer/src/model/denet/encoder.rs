@@ -77,7 +77,7 @@ impl<B: Kernels> Encoder<B> {
     fn add_norm(&self, norm: &LayerNorm<B>, x: Tensor<B, 2>, y: Tensor<B, 2>, noise: &mut Noise) -> Tensor<B, 2> {
         let mask = noise.mask(y.dims(), self.dropout, &y.device());
         let gamma = norm.gamma.val();
-        let beta = norm.beta.as_ref().map_or_else(|| gamma.zeros_like(), |beta| beta.val());
+        let beta = norm.beta.as_ref().map_or_else(|| gamma.zeros_like(), burn::module::Param::val);
         B::add_norm(x, y, mask, gamma, beta).output
     }
 

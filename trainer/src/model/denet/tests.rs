@@ -1,5 +1,7 @@
 //! Each equation against values computed apart (NumPy, float64) from the same made-up weights.
 
+#![allow(clippy::excessive_precision)]
+
 use burn::backend::{Autodiff, Flex};
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};

@@ -36,7 +36,7 @@ fn block(width: usize) -> usize {
 }
 
 /// The same part of an optional mask.
-fn part<'a>(mask: Option<&'a Host>, block: usize, i: usize) -> Option<&'a [f32]> {
+fn part(mask: Option<&Host>, block: usize, i: usize) -> Option<&[f32]> {
     let numbers = mask?.numbers();
     let start = i * block;
     numbers.get(start..(start + block).min(numbers.len()))
@@ -59,7 +59,7 @@ fn exp(x: f32) -> f32 {
     let p = p * r + 8.333_452e-3;
     let p = p * r + 4.166_579_6e-2;
     let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5.000_000_1e-1;
+    let p = p * r + 0.5;
     let value = p * r * r + r + 1.0;
     // 2^n, from the whole number in the low bits of `shifted`.
     value * f32::from_bits((shifted.to_bits().wrapping_sub(0x4B40_0000 - 127)) << 23)
@@ -138,7 +138,7 @@ impl Kernels for Flex {
         out.par_chunks_mut(block).zip(inputs).enumerate().for_each(|(i, (out, (p, grad)))| {
             match part(mask.as_ref(), block, i) {
                 Some(mask) => {
-                    out.iter_mut().zip(grad.iter().zip(mask)).for_each(|(out, (g, factor))| *out = g * factor)
+                    out.iter_mut().zip(grad.iter().zip(mask)).for_each(|(out, (g, factor))| *out = g * factor);
                 }
                 None => out.copy_from_slice(grad),
             }

@@ -22,7 +22,7 @@ impl Scenery {
     pub(super) fn paint(&self, canvas: &mut Canvas, camera: &Camera, weather: &Weather, place: &Place) {
         match self {
             Self::House { s, d, size, colour, seed } => {
-                house(canvas, camera, weather, place, (*s, *d, *size), *colour, *seed)
+                house(canvas, camera, weather, place, (*s, *d, *size), *colour, *seed);
             }
             Self::Tree { at, high, seed } => tree(canvas, camera, weather, *at, *high, *seed),
             Self::Post { at, reach } => post(canvas, camera, weather, *at, *reach),
