@@ -6,6 +6,7 @@
 //! no thread.
 
 pub mod alarm;
+pub mod bench;
 pub mod bundle;
 pub mod clip;
 pub mod engine;

@@ -5,6 +5,7 @@
 mod commands;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
@@ -24,12 +25,14 @@ enum Command {
     Run(commands::run::RunArgs),
     Replay(commands::replay::ReplayArgs),
     Check(commands::check::CheckArgs),
+    Bench(commands::bench::BenchArgs),
     /// Look at models.
     #[command(subcommand)]
     Model(commands::model::ModelCommand),
 }
 
 fn main() -> ExitCode {
+    let begun = Instant::now();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,runtime=info,tiny_skia=off"))
         .format_timestamp(None)
         .format_target(false)
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args).map(|()| true),
         Command::Replay(args) => commands::replay::run(&args).map(|()| true),
         Command::Check(args) => commands::check::run(&args).map(|()| true),
+        Command::Bench(args) => commands::bench::run(&args, begun).map(|()| true),
         Command::Model(command) => commands::model::run(&command).map(|()| true),
     };
     match done {

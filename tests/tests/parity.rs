@@ -7,20 +7,22 @@ use std::process::Command;
 
 use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine, Input};
+use runtime::score::step::{StepHead, StepModel};
 use system_tests::{numbers, python, succeed};
 use trainer::dataset::{Entry, Split, Writer};
 use trainer::evaluate::run_scorer;
+use trainer::export::step;
 use trainer::train::Run;
 
 const WINDOWS: usize = 20;
 const WIDTH: usize = 24;
 
-/// What onnxruntime makes of `input`.
-fn judge(python: &Path, graph: &Path, input: &[u8]) -> Vec<f32> {
+/// What onnxruntime makes of `input`, through a script of this folder.
+fn judge(python: &Path, script: &str, graph: &Path, input: &[u8]) -> Vec<f32> {
     let folder = tempfile::tempdir().unwrap();
     let (given, wanted) = (folder.path().join("in"), folder.path().join("out"));
     std::fs::write(&given, input).unwrap();
-    let script = system_tests::root().join("tests/judge.py");
+    let script = system_tests::root().join("tests").join(script);
     let done = Command::new(python).args([&script, graph, &given, &wanted]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let bytes = std::fs::read(wanted).unwrap();
@@ -71,8 +73,42 @@ fn a_trained_head_scores_alike_in_burn_tract_and_onnxruntime() {
     assert!(found <= 1e-5, "burn and tract differ by {found}");
     let Some(python) = python() else { return };
     let bytes: Vec<u8> = windows.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let found = gap(&burn, &judge(&python, &graph, &bytes));
+    let found = gap(&burn, &judge(&python, "judge.py", &graph, &bytes));
     assert!(found <= 1e-5, "burn and onnxruntime differ by {found}");
+}
+
+/// Segment by segment: burn's full windows, our kernels, and the step graph in onnxruntime with its state kept outside.
+#[test]
+fn a_trained_step_scores_as_full_windows_in_our_kernels_and_onnxruntime() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    dataset(&folder.path().join("data"));
+    succeed("tadpole-trainer", ["train", &path("data"), "--out", &path("run"), "--steps", "3"]);
+    let run = Run::open(&folder.path().join("run")).unwrap();
+    let rows: Vec<f32> = numbers(78, (63 + WINDOWS) * WIDTH).iter().map(|x| 2.0 * x).collect();
+    let windows: Vec<f32> = (0..WINDOWS).flat_map(|w| rows[w * WIDTH..(w + 64) * WIDTH].to_vec()).collect();
+    let burn = run_scorer(&run).unwrap()(&windows, WINDOWS).unwrap();
+    for look_ahead in [0, 3] {
+        let expected: Vec<f32> = burn.chunks(64).map(|scores| scores[63 - look_ahead]).collect();
+        let onnx = step::of_run(&run, look_ahead).unwrap();
+        let mut ours = StepHead::new(StepModel::from_onnx(&onnx).unwrap());
+        let ours: Vec<f32> = rows.chunks(WIDTH).filter_map(|row| ours.push(row)).collect();
+        let found = gap(&expected, &ours);
+        assert!(found <= 1e-5, "look-ahead {look_ahead}: burn and our step differ by {found}");
+        let Some(python) = python() else { continue };
+        let file = folder.path().join("step.onnx");
+        std::fs::write(&file, onnx).unwrap();
+        let bytes: Vec<u8> = rows.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let found = gap(&expected, &judge(&python, "judge_step.py", &file, &bytes));
+        assert!(found <= 1e-5, "look-ahead {look_ahead}: burn and onnxruntime's step differ by {found}");
+    }
+}
+
+#[test]
+fn the_shipped_model_computes_here_what_its_maker_computed() {
+    let bundle = runtime::bundle::Bundle::open(system_tests::shipped(), &runtime::bundle::demo_keys()).unwrap();
+    let proof = runtime::pipeline::proof::prove(&bundle).unwrap();
+    assert!(proof.step.is_some() && proof.extractor.is_some(), "{proof:?}");
 }
 
 #[test]
@@ -94,7 +130,7 @@ fn the_shipped_extractor_gives_the_same_row_in_tract_and_onnxruntime() {
         clips.extend(clip);
         ours.extend(row);
     }
-    let theirs = judge(&python, &file, &clips);
+    let theirs = judge(&python, "judge.py", &file, &clips);
     // Rows are whitened: components of small spread are blown up to unit scale, and rounding with them.
     let found = gap(&ours, &theirs);
     println!("largest difference {found}");

@@ -93,8 +93,9 @@ fn footage_becomes_a_signed_model_that_replays() {
             key.to_str().unwrap(),
         ],
     );
-    let shown = json(&succeed("tadpole", ["model", "show", &path("m.tadpole"), "--json"]));
+    let shown = json(&succeed("tadpole", ["model", "show", &path("m.tadpole"), "--prove", "--json"]));
     assert!(shown.to_string().contains("lite0-160"), "{shown}");
+    assert!(["head", "step", "extractor"].iter().all(|graph| shown["proved"][graph].is_number()), "{shown}");
     let replayed =
         json(&succeed("tadpole", ["replay", "sim://?seed=5&seconds=10", "--model", &path("m.tadpole"), "--json"]));
     assert_eq!(replayed["segments"], 15);

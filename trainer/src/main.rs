@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use trainer::bench::BenchHeadsArgs;
 use trainer::evaluate::command::EvaluateArgs;
 use trainer::export::command::ExportArgs;
 use trainer::extract::ExtractArgs;
@@ -41,6 +42,9 @@ enum Command {
     },
     /// Put a trained model into a signed bundle.
     Export(ExportArgs),
+    // Our side of `cargo xtask bench`, of no use to others.
+    #[command(hide = true)]
+    BenchHeads(BenchHeadsArgs),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => trainer::evaluate::command::run(&args),
         Command::Keygen { file } => trainer::export::command::keygen(&file),
         Command::Export(args) => trainer::export::command::run(&args),
+        Command::BenchHeads(args) => trainer::bench::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout)]
 
+mod bench;
 mod demo;
 mod run;
 mod setup;
@@ -30,6 +31,8 @@ enum Task {
     Test(test::TestArgs),
     /// Clippy and rustfmt, every warning an error.
     Lint,
+    /// Our times against onnxruntime's and the machine's floors; writes docs/design/performance.md.
+    Bench(bench::BenchArgs),
     /// Long measurements that do not belong into the tests.
     Soak(soak::SoakArgs),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::test(&args),
         Task::Lint => test::lint(),
+        Task::Bench(args) => bench::run(&args),
         Task::Soak(args) => soak::run(&args),
     };
     match done {

@@ -1,5 +1,6 @@
 //! The firmware's commands, one file each.
 
+pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod model;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use firmware_config::manifest::{FileEntry, Manifest, Threshold};
 use firmware_config::sign::PublicKey;
-use runtime::bundle::{Bundle, Inspection, SignatureStatus, demo_key};
+use runtime::bundle::{Bundle, Inspection, SignatureStatus, demo_key, demo_keys};
+use runtime::pipeline::proof::{Proof, prove};
 use runtime::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub enum ModelCommand {
     Show(ShowArgs),
 }
 
-/// Show what a bundle promises and who signed it; nothing of it is run.
+/// Show what a bundle promises and who signed it; nothing of it is run, unless --prove says so.
 ///
 /// Every byte is checked against the manifest and the signature against its key. Whether to trust that key is for a config
 /// to say: name one with --config and the answer is given.
@@ -29,6 +30,10 @@ pub struct ShowArgs {
     /// Say whether the cameras of this config would trust it.
     #[arg(long, value_name = "CONFIG")]
     config: Option<PathBuf>,
+    /// Run the bundle's golden vectors on this machine, and print the largest differences. The bundle must be signed by a key
+    /// of the config, or without one by the demo's.
+    #[arg(long)]
+    prove: bool,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -48,12 +53,37 @@ fn show(args: &ShowArgs) -> Result<()> {
         (Some(_), _) => Some(false),
         (None, _) => None,
     };
+    let mut proof = None;
+    if args.prove {
+        judge(&args.file, &found.signature, trusted)?;
+        proof = Some(proved(args)?);
+    }
     if args.json {
-        println!("{:#}", to_json(&found, trusted));
+        let mut json = to_json(&found, trusted);
+        if let Some(Proof { head, step, extractor }) = proof {
+            json["proved"] = json!({ "head": head, "step": step, "extractor": extractor });
+        }
+        println!("{json:#}");
     } else {
         print!("{}", table(&found, trusted));
+        if let Some(proof) = proof {
+            println!("{}", proved_text(&proof));
+        }
     }
     judge(&args.file, &found.signature, trusted)
+}
+
+/// Only what somebody vouches for is run.
+fn proved(args: &ShowArgs) -> Result<Proof> {
+    let trusted =
+        args.config.as_deref().map_or(Ok(demo_keys()), |path| Ok(super::check::read_config(path)?.trusted()))?;
+    prove(&Bundle::open(&args.file, &trusted)?)
+}
+
+fn proved_text(proof: &Proof) -> String {
+    let rest = [("step", proof.step), ("extractor", proof.extractor)];
+    let rest = rest.iter().filter_map(|(name, difference)| Some(format!(", {name} {:e}", (*difference)?)));
+    format!("proved on this machine; largest differences: head {:e}{}", proof.head, rest.collect::<String>())
 }
 
 /// The exit code's reason: what was shown must not be mistaken for something that may be run.

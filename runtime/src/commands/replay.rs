@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use firmware_config::ClipContract;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use runtime::Result;
 use runtime::clip::Clip;
 use runtime::output::Outputs;
@@ -149,8 +149,5 @@ fn progress(source: &Opened) -> ProgressBar {
         Opened::Frames(frames) => frames.info().frames,
         Opened::Rows(rows) => Some(rows.rows() as u64 * 16),
     };
-    // The template is a constant: it parses, or the default style serves.
-    let style = ProgressStyle::with_template("replay {wide_bar} {pos}/{len} frames {msg} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    frames.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style)
+    show::progress(frames, "replay", "frames")
 }

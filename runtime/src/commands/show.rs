@@ -1,9 +1,10 @@
-//! Watching a recording to its end with people looking on: what `demo` and `replay` share.
+//! Watching a recording to its end with people looking on: what `demo`, `replay` and `bench` share.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use runtime::bundle::{Bundle, demo_keys, find};
 use runtime::features::Segment;
 use runtime::health::Health;
@@ -128,6 +129,14 @@ pub fn score_line(segment: &Segment, score: f32, threshold: f32, event: Option<&
         None => "",
     };
     format!("{:7.1} s  {bar}  {score:.3}{note}", segment.end_ns as f64 / 1e9)
+}
+
+/// A bar on standard error under the name `what`, which counts to `total` (unknown: turns) in `unit`.
+pub fn progress(total: Option<u64>, what: &'static str, unit: &str) -> ProgressBar {
+    // The template is a constant: it parses, or the default style serves.
+    let style = ProgressStyle::with_template(&format!("{what} {{wide_bar}} {{pos}}/{{len}} {unit} {{msg}} {{eta}}"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style)
 }
 
 /// Print one JSON object on standard output.

@@ -5,6 +5,7 @@
 //! | tract | [`tract`] | always |
 
 pub mod channels_last;
+pub mod kernels;
 pub mod tract;
 
 use crate::Result;

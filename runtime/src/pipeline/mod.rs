@@ -1,9 +1,10 @@
 //! One camera's stretch from source to decision: feed → window → score → alarm. Outputs, health and reports are the
 //! caller's: live, replay and demo differ only in what they do with a [`Step`].
 
+pub mod proof;
 pub mod watch;
 
-use firmware_config::manifest::Manifest;
+use firmware_config::manifest::{FileRole, Manifest};
 
 use crate::Result;
 use crate::alarm::{Alarm, AlarmRule, Decision};
@@ -11,6 +12,7 @@ use crate::bundle::Bundle;
 use crate::engine::tract::TractEngine;
 use crate::features::{Extractor, Fed, Feed, Segment};
 use crate::score::Scorer;
+use crate::score::step::{StepHead, StepModel};
 use crate::source::open::Opened;
 
 /// What one call of [`Pipeline::step`] did.
@@ -66,6 +68,16 @@ pub fn alarm_rule(manifest: &Manifest, over: &RuleOverrides) -> AlarmRule {
     }
 }
 
+/// A bundle's head, and its step where there is one, before the first segment.
+///
+/// # Errors
+/// When a graph does not load, or they do not fit each other.
+pub fn scorer(bundle: &Bundle) -> Result<Scorer> {
+    let head = TractEngine::load(bundle.head(), "head")?;
+    let step = bundle.content(FileRole::Step).map(StepModel::from_onnx).transpose()?;
+    Scorer::new(Box::new(head), step.map(StepHead::new))
+}
+
 /// One camera, from source to decision.
 pub struct Pipeline {
     feed: Feed,
@@ -81,8 +93,7 @@ impl Pipeline {
     /// # Errors
     /// When a graph does not load, or the features of a recording are of another contract than the model's.
     pub fn new(source: Opened, bundle: &Bundle, over: &RuleOverrides) -> Result<Self> {
-        let head = TractEngine::load(bundle.head(), "head")?;
-        let scorer = Scorer::new(Box::new(head))?;
+        let scorer = scorer(bundle)?;
         let contract = &bundle.manifest.contract;
         let feed = match source {
             Opened::Frames(frames) => {

@@ -1,25 +1,31 @@
 //! Window in, score of the newest segment out.
 //!
-//! The full-window graph `[1, 64, D] -> [1, 64]` scores every position; the newest is the last.
+//! While a window fills, its rows are stretched and the full-window graph `[1, 64, D] -> [1, 64]` scores every position; the
+//! newest is the last. Once it is full, [`step`] scores the same position for a fraction of the work, where the bundle
+//! holds what it needs.
+
+pub mod step;
 
 use crate::engine::{Engine, Input};
 use crate::window::{SEGMENTS, Window};
 use crate::{Error, Result};
+use step::StepHead;
 
 /// Scores a stream of segment features, one by one.
 pub struct Scorer {
     head: Box<dyn Engine>,
+    step: Option<StepHead>,
     window: Window,
     stretched: Vec<f32>,
     scores: Vec<f32>,
 }
 
 impl Scorer {
-    /// A scorer on `head`, a full-window graph `[1, 64, D] -> [1, 64]`.
+    /// A scorer on `head`, a full-window graph `[1, 64, D] -> [1, 64]`, and on `step`, the same model's step.
     ///
     /// # Errors
     /// When the graph is not of that form.
-    pub fn new(head: Box<dyn Engine>) -> Result<Self> {
+    pub fn new(head: Box<dyn Engine>, step: Option<StepHead>) -> Result<Self> {
         let info = head.info();
         let width = match info.input_shape[..] {
             [1, SEGMENTS, width] if width > 0 && info.output_shape == [1, SEGMENTS] => width,
@@ -34,8 +40,16 @@ impl Scorer {
                 ));
             }
         };
+        if let Some(step) = step.as_ref().filter(|step| step.features() != width) {
+            return Err(Error::corrupt(
+                "step graph",
+                format!("takes rows of {}, the head of {width}", step.features()),
+                "export it again with tadpole-trainer",
+            ));
+        }
         Ok(Self {
             head,
+            step,
             window: Window::new(width),
             stretched: vec![0.0; SEGMENTS * width],
             scores: vec![0.0; SEGMENTS],
@@ -55,6 +69,9 @@ impl Scorer {
     /// Start anew after a gap: what came before is not contiguous with what comes.
     pub fn restart(&mut self) {
         self.window.clear();
+        if let Some(step) = &mut self.step {
+            step.restart();
+        }
     }
 
     /// Take in the newest segment's feature and score it, in 0..=1.
@@ -78,9 +95,11 @@ impl Scorer {
             ));
         }
         self.window.push(row);
-        self.window.stretch_into(&mut self.stretched);
-        self.head.run(Input::F32(&self.stretched), &mut self.scores)?;
-        let score = self.scores[SEGMENTS - 1];
+        let stepped = self.step.as_mut().and_then(|step| step.push(row));
+        let score = match stepped {
+            Some(score) => score,
+            None => self.full_window()?,
+        };
         if (0.0..=1.0).contains(&score) {
             Ok(score)
         } else {
@@ -90,6 +109,15 @@ impl Scorer {
                 "roll back to the previous model (tadpole model show names this one)",
             ))
         }
+    }
+}
+
+impl Scorer {
+    /// The score by the graph over the whole window, as far as it is filled.
+    fn full_window(&mut self) -> Result<f32> {
+        self.window.stretch_into(&mut self.stretched);
+        self.head.run(Input::F32(&self.stretched), &mut self.scores)?;
+        Ok(self.scores[SEGMENTS - 1 - self.step.as_ref().map_or(0, StepHead::look_ahead)])
     }
 }
 
@@ -122,7 +150,7 @@ mod tests {
             input_shape: vec![1, SEGMENTS, 2],
             output_shape: vec![1, SEGMENTS],
         };
-        Scorer::new(Box::new(Mean(info))).unwrap()
+        Scorer::new(Box::new(Mean(info)), None).unwrap()
     }
 
     #[test]

@@ -10,11 +10,12 @@ use firmware_config::manifest::{
 };
 use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine, Input};
+use runtime::pipeline::proof;
 use runtime::{Error, Result};
 use serde_json::json;
 
 use super::package::{Part, package};
-use super::{calibrate, head, keys};
+use super::{calibrate, head, keys, step};
 use crate::dataset::{Dataset, Split, Video};
 use crate::evaluate::run_scorer;
 use crate::train::Run;
@@ -111,11 +112,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     std::fs::write(&beside, &graph).map_err(|e| {
         Error::failed(beside.display().to_string(), format!("cannot be written: {e}"), "check permissions and space")
     })?;
-    let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph)];
+    let step = step::of_run(&run, manifest.look_ahead as usize)?;
+    proof::prove_step(&step, &manifest.golden)?;
+    let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph), Part::new("step.onnx", FileRole::Step, step)];
     parts.extend(extractor.map(|graph| Part::new("extractor.onnx", FileRole::Extractor, graph)));
     let id = package(&args.out, manifest, &parts, &key)?;
     log::info!(
-        "{}: model {}, threshold {:.3} at {:.2} false alarms an hour over {:.2} h",
+        "{}: model {}, threshold {} at {:.2} false alarms an hour over {:.2} h",
         args.out.display(),
         &id[..12],
         threshold.value,

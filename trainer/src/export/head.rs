@@ -35,7 +35,7 @@ pub fn of_denet(model: &DeNet<Flex>, config: &DeNetConfig, statistics: &Statisti
     let x = g.input(INPUT, ElementType::F32, &[1, segments, statistics.mean.len()]);
     g.scope("input");
     let x = match &model.projection {
-        Some(projection) => folded(&mut g, &x, projection, statistics),
+        Some(projection) => projected(&mut g, &x, projection, statistics),
         None => standardised(&mut g, &x, statistics),
     };
     let width = model.projection.as_ref().map_or(statistics.mean.len(), outputs);
@@ -96,15 +96,21 @@ fn encoder(g: &mut GraphBuilder, tokens: &Value, encoder: &Encoder<Flex>, (n, wi
 }
 
 fn norm(g: &mut GraphBuilder, x: &Value, layer: &LayerNorm<Flex>) -> Value {
-    let gamma = numbers(layer.gamma.val());
-    let beta = layer.beta.as_ref().map_or_else(|| vec![0.0; gamma.len()], |beta| numbers(beta.val()));
+    let (gamma, beta) = norm_weights(layer);
     let scale = g.f32s("gamma", &[gamma.len()], &gamma);
     let bias = g.f32s("beta", &[beta.len()], &beta);
     g.layer_norm(x, &scale, &bias, EPSILON)
 }
 
+/// Scale and bias of a layer norm.
+pub(super) fn norm_weights(layer: &LayerNorm<Flex>) -> (Vec<f32>, Vec<f32>) {
+    let gamma = numbers(layer.gamma.val());
+    let beta = layer.beta.as_ref().map_or_else(|| vec![0.0; gamma.len()], |beta| numbers(beta.val()));
+    (gamma, beta)
+}
+
 /// burn's default, which no layer changes.
-const EPSILON: f32 = 1e-5;
+pub(super) const EPSILON: f32 = 1e-5;
 
 fn linear(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>) -> Value {
     scaled_linear(g, x, layer, 1.0)
@@ -122,9 +128,10 @@ fn scaled_linear(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>, scale: f
     g.linear(x, &weight, bias.as_ref())
 }
 
-/// The projection of standardised features: `((x - m) / d) P + b = x (P / d) + (b - (m / d) P)`, in float64.
-fn folded(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>, statistics: &Statistics) -> Value {
-    let [rows, columns] = layer.weight.dims();
+/// The projection of standardised features, as weight and bias for raw ones:
+/// `((x - m) / d) P + b = x (P / d) + (b - (m / d) P)`, in float64.
+pub(super) fn folded(layer: &Linear<Flex>, statistics: &Statistics) -> (Vec<f32>, Vec<f32>) {
+    let columns = outputs(layer);
     let mut weight = numbers(layer.weight.val());
     let bias = layer.bias.as_ref().map_or_else(|| vec![0.0; columns], |bias| numbers(bias.val()));
     let mut bias: Vec<f64> = bias.into_iter().map(f64::from).collect();
@@ -136,13 +143,18 @@ fn folded(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>, statistics: &St
             *value = scaled as f32;
         }
     }
-    let bias: Vec<f32> = bias.into_iter().map(|value| value as f32).collect();
-    let weight = g.f32s("projection", &[rows, columns], &weight);
-    let bias = g.f32s("projection_bias", &[columns], &bias);
+    (weight, bias.into_iter().map(|value| value as f32).collect())
+}
+
+fn projected(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>, statistics: &Statistics) -> Value {
+    let (weight, bias) = folded(layer, statistics);
+    let weight = g.f32s("projection", &[statistics.mean.len(), bias.len()], &weight);
+    let bias = g.f32s("projection_bias", &[bias.len()], &bias);
     g.linear(x, &weight, Some(&bias))
 }
 
-fn standardised(g: &mut GraphBuilder, x: &Value, statistics: &Statistics) -> Value {
+/// Raw features without a projection: `(x - mean) / deviation`.
+pub(super) fn standardised(g: &mut GraphBuilder, x: &Value, statistics: &Statistics) -> Value {
     let width = statistics.mean.len();
     let inverse: Vec<f32> = statistics.deviation.iter().map(|deviation| 1.0 / deviation).collect();
     let mean = g.f32s("mean", &[width], &statistics.mean);
@@ -151,11 +163,11 @@ fn standardised(g: &mut GraphBuilder, x: &Value, statistics: &Statistics) -> Val
     g.mul(&centred, &inverse)
 }
 
-fn outputs(layer: &Linear<Flex>) -> usize {
+pub(super) fn outputs(layer: &Linear<Flex>) -> usize {
     layer.weight.dims()[1]
 }
 
-fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f32> {
+pub(super) fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f32> {
     tensor.into_data().into_vec().unwrap_or_default()
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::run::{command, target};
 
 /// Seeds from here on are for this table alone: no model is trained, chosen or calibrated on them.
-pub const FIRST_SEED: u64 = 900_000;
+pub const FIRST_SEED: u64 = 910_000;
 /// Share of incidents that must be alarmed, and false alarms that may be raised, over the whole table.
 const CAUGHT_MIN: f64 = 0.70;
 const FALSE_MAX: usize = 2;

@@ -1,7 +1,7 @@
 //! Depthwise convolution, channels last: every channel has its own k x k filter, so a vector is 4, 8 or 16
 //! neighbouring channels of one pixel, and no border and no stride ever splits it.
 
-use super::simd::{AlignedVec, dispatch, lanes};
+use crate::engine::kernels::simd::{AlignedVec, dispatch, lanes};
 use pulp::{Simd, WithSimd};
 
 /// Neighbouring outputs computed together: each weight and each input is loaded once for all of them.

@@ -4,9 +4,9 @@
 //! first run, and nothing is transposed but the inputs and outputs of the whole list.
 
 use super::depthwise::Depthwise;
-use super::product::{Product, Weights};
-use super::simd::AlignedVec;
 use super::window::Window;
+use crate::engine::kernels::product::{Product, Weights};
+use crate::engine::kernels::simd::AlignedVec;
 use std::sync::{Mutex, PoisonError};
 
 /// A buffer of the program, by number.

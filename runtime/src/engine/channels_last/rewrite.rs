@@ -6,10 +6,10 @@
 
 use super::depthwise::Depthwise;
 use super::op::ChannelsLast;
-use super::product::Weights;
 use super::program::{Layer, Port, Program, Slot, Step};
 use super::unit::{self, Unit};
 use super::window::Window;
+use crate::engine::kernels::product::Weights;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tract_onnx::prelude::*;

@@ -3,8 +3,8 @@
 use super::accelerate;
 use super::depthwise::{Depthwise, Shape};
 use super::op::ChannelsLast;
-use super::product::{Product, Weights};
 use super::window::Window;
+use crate::engine::kernels::product::{Product, Weights};
 use proptest::prelude::*;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;

@@ -2,7 +2,7 @@
 //! of outputs at a time, and handed to the matrix product.
 
 use super::depthwise::{Shape, inside};
-use super::product::{Product, Weights};
+use crate::engine::kernels::product::{Product, Weights};
 
 /// Floats laid out at a time: they stay in the second-level cache until the product has read them.
 const CHUNK: usize = 32 * 1024;

@@ -1,0 +1,82 @@
+//! Whether a bundle computes on this machine what its maker computed: its golden vectors, run through the engines.
+
+use firmware_config::golden;
+use firmware_config::manifest::{FileRole, GoldenVectors};
+
+use crate::bundle::Bundle;
+use crate::engine::tract::TractEngine;
+use crate::engine::{Engine, Input};
+use crate::score::step::{StepHead, StepModel};
+use crate::{Error, Result};
+
+/// The largest differences from a bundle's golden vectors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Proof {
+    /// Of the window's scores, by the full-window graph.
+    pub head: f32,
+    /// Of the asked position's score, by the streaming step.
+    pub step: Option<f32>,
+    /// Of the golden clip's row, by the extractor.
+    pub extractor: Option<f32>,
+}
+
+/// Run a bundle's golden vectors.
+///
+/// # Errors
+/// When a graph does not load or run, or a difference exceeds the tolerance that the bundle promises.
+pub fn prove(bundle: &Bundle) -> Result<Proof> {
+    let vectors = &bundle.manifest.golden;
+    let mut scores = vec![0.0; vectors.head_scores.len()];
+    TractEngine::load(bundle.head(), "head")?.run(Input::F32(&vectors.head_input), &mut scores)?;
+    let head = within(vectors, "head", largest_difference(&scores, &vectors.head_scores))?;
+    let step = bundle.content(FileRole::Step).map(|onnx| prove_step(onnx, vectors)).transpose()?;
+    let extractor = match (bundle.extractor(), &vectors.extractor, &bundle.manifest.contract.input) {
+        (Some(graph), Some(expected), Some(clip)) => {
+            let mut row = vec![0.0; expected.row.len()];
+            TractEngine::load(graph, "extractor")?.run(Input::U8(&golden::clip(expected.seed, clip)), &mut row)?;
+            Some(within(vectors, "extractor", largest_difference(&row, &expected.row))?)
+        }
+        _ => None,
+    };
+    Ok(Proof { head, step, extractor })
+}
+
+/// Run the golden window through a step graph, row by row: its last score must be the full window's. Returns the difference.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_step(onnx: &[u8], vectors: &GoldenVectors) -> Result<f32> {
+    let mut step = StepHead::new(StepModel::from_onnx(onnx)?);
+    let rows = vectors.head_input.chunks_exact(step.features().max(1));
+    let last = rows.fold(None, |_, row| step.push(row));
+    let expected = vectors.head_scores.len().checked_sub(1 + step.look_ahead()).map(|i| vectors.head_scores[i]);
+    within(vectors, "step", last.zip(expected).map_or(f32::NAN, |(score, expected)| (score - expected).abs()))
+}
+
+fn within(vectors: &GoldenVectors, what: &str, difference: f32) -> Result<f32> {
+    if difference <= vectors.tolerance {
+        return Ok(difference);
+    }
+    Err(Error::failed(
+        format!("the model's {what}"),
+        format!("computes something else here: {difference} from the golden vectors, {} is allowed", vectors.tolerance),
+        "do not trust this model on this machine; report it with the output of `lscpu`",
+    ))
+}
+
+/// NaN when a value is one, so that it is within no tolerance.
+fn largest_difference(actual: &[f32], expected: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if a.is_nan() || a > b { a } else { b };
+    actual.iter().zip(expected).map(|(a, e)| (a - e).abs()).fold(0.0, larger)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nan_anywhere_is_the_largest_difference() {
+        assert_eq!(largest_difference(&[1.0, 2.0, 3.0], &[1.5, 2.0, 2.0]), 1.0);
+        assert!(largest_difference(&[1.0, f32::NAN, 3.0], &[1.0, 2.0, 2.0]).is_nan());
+    }
+}

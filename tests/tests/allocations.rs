@@ -1,0 +1,109 @@
+//! The steady loop: after the first full window scores and alarms allocate nothing, and what libraries allocate for a clip or a
+//! call is given back and never grows.
+
+#![allow(clippy::unwrap_used)]
+
+use allocation_counter::measure;
+use runtime::alarm::{Alarm, AlarmRule};
+use runtime::bundle::{Bundle, demo_keys};
+use runtime::clip::{Clip, ClipReader, Next};
+use runtime::engine::tract::TractEngine;
+use runtime::engine::{Engine, Input};
+use runtime::source::{Advance, Frame, FrameHeader, PixelFormat, Source, SourceInfo};
+use system_tests::{numbers, shipped};
+
+fn bundle() -> Bundle {
+    Bundle::open(shipped(), &demo_keys()).unwrap()
+}
+
+/// A camera of 640 x 480 at 25/s that shows grey, in the format that most cameras have.
+struct Grey(SourceInfo, u64);
+
+impl Grey {
+    fn new() -> Self {
+        let info = SourceInfo {
+            uri: "grey".into(),
+            width: 640,
+            height: 480,
+            rate_hz: Some(25.0),
+            constant_rate: true,
+            frames: None,
+            live: false,
+        };
+        Self(info, 0)
+    }
+}
+
+impl Source for Grey {
+    fn info(&self) -> &SourceInfo {
+        &self.0
+    }
+
+    fn advance(&mut self) -> runtime::Result<Advance> {
+        self.1 += 1;
+        Ok(Advance::Frame(FrameHeader { number: self.1, pts_ns: (self.1 - 1) * 40_000_000 }))
+    }
+
+    fn read(&mut self, frame: &mut Frame) -> runtime::Result<()> {
+        frame.data.resize(640 * 480 * 3 / 2, 0);
+        frame.data.fill((self.1 % 200) as u8);
+        (frame.format, frame.width, frame.height, frame.stride) = (PixelFormat::I420, 640, 480, 640);
+        Ok(())
+    }
+}
+
+/// The resizing library computes its filter for every plane anew, and gives the memory back; nothing may grow.
+#[test]
+fn clips_are_cut_in_the_same_memory() {
+    let contract = bundle().manifest.contract.input.unwrap();
+    let (mut source, mut reader, mut clip) = (Grey::new(), ClipReader::new(contract), Clip::default());
+    let mut cut = || measure(|| assert!(matches!(reader.next_clip(&mut source, &mut clip).unwrap(), Next::Clip)));
+    cut();
+    cut();
+    let first = cut();
+    for i in 0..200 {
+        let found = cut();
+        assert_eq!((found.bytes_total, found.bytes_current), (first.bytes_total, 0), "clip {i}");
+    }
+}
+
+#[test]
+fn segments_are_scored_and_judged_without_allocating() {
+    let bundle = bundle();
+    let width = bundle.manifest.contract.feature_width as usize;
+    let mut scorer = runtime::pipeline::scorer(&bundle).unwrap();
+    let rule = AlarmRule { threshold: 0.5, release: 0.4, min_length: 2, cool_down_ns: 1_000_000_000, min_segments: 8 };
+    let mut alarm = Alarm::new(rule);
+    let rows = numbers(3, 100 * width);
+    let mut watch = |segments: u64| {
+        for (row, t) in rows.chunks_exact(width).cycle().zip(0..segments) {
+            let score = scorer.score(row).unwrap();
+            alarm.judge(score, scorer.segments(), t * 640_000_000);
+        }
+    };
+    watch(64);
+    let found = measure(|| watch(10_000));
+    assert_eq!(found.count_total, 0, "{found:?}");
+}
+
+/// An engine may allocate, but always the same: what grows by a byte a call is gone in a year.
+#[test]
+fn engines_take_the_same_memory_call_after_call() {
+    let bundle = bundle();
+    let contract = bundle.manifest.contract.clone();
+    let (rows, pixels) =
+        (numbers(4, 64 * contract.feature_width as usize), firmware_config::golden::clip(1, &contract.input.unwrap()));
+    let constant = |graph: &[u8], input: Input<'_>, outputs: usize, calls: usize| {
+        let mut engine = TractEngine::load(graph, "graph").unwrap();
+        let mut output = vec![0.0; outputs];
+        let mut call = || measure(|| engine.run(input, &mut output).unwrap());
+        call();
+        let first = call();
+        for i in 0..calls {
+            let found = call();
+            assert_eq!((found.bytes_total, found.bytes_current), (first.bytes_total, 0), "call {i}");
+        }
+    };
+    constant(bundle.head(), Input::F32(&rows), 64, 10_000);
+    constant(bundle.require_extractor().unwrap(), Input::U8(&pixels), contract.feature_width as usize, 100);
+}

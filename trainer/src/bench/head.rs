@@ -1,0 +1,121 @@
+//! A DE-Net of random weights as its two graphs, and a stream of random rows through its step.
+
+use burn::backend::Flex;
+use rand::Rng as _;
+use runtime::engine::tract::TractEngine;
+use runtime::engine::{Engine as _, Input};
+use runtime::score::step::{StepHead, StepModel};
+use runtime::window::SEGMENTS;
+use runtime::{Error, Result};
+
+use crate::dataset::Statistics;
+use crate::export::{head, step};
+use crate::model::Detector as _;
+use crate::model::denet::{DeNet, DeNetConfig};
+use crate::model::noise::{self, generator};
+
+/// Of weights and rows: figures are of the same numbers each time.
+const SEED: u64 = 1;
+/// Windows over which step and full window are compared.
+const WINDOWS: usize = 20;
+
+/// The ONNX files of one network.
+pub struct Graphs {
+    /// The full window.
+    pub head: Vec<u8>,
+    /// The step.
+    pub step: Vec<u8>,
+}
+
+/// A network of the paper's sizes with width `D = D_in`, without a projection, as its two graphs.
+pub fn graphs(width: usize) -> Result<Graphs> {
+    let config = DeNetConfig::default();
+    if width == 0 || !width.is_multiple_of(config.heads) {
+        let problem = format!("{width} is no multiple of {} heads", config.heads);
+        return Err(Error::invalid("--widths", problem, "choose a width that is"));
+    }
+    let model = DeNet::<Flex>::new(&config, width, SEED, &burn::tensor::Device::<Flex>::default());
+    let statistics = Statistics::identity(width);
+    Ok(Graphs {
+        head: head::of_denet(&model, &config, &statistics)?,
+        step: step::of_denet(&model, &config, &statistics, 0)?,
+    })
+}
+
+/// The step, fed with rows that come round again.
+pub struct Stream {
+    step: StepHead,
+    /// `[SEGMENTS + WINDOWS - 1, D]`, in -2..2.
+    rows: Vec<f32>,
+    at: usize,
+}
+
+/// What a comparison of step and full window found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Compared {
+    /// The largest difference of a score.
+    pub largest_difference: f32,
+    /// Highest less lowest score: differences of scores that are all alike prove nothing.
+    pub spread: f32,
+}
+
+impl Stream {
+    /// A stream of a step graph, without a past.
+    pub fn new(graph: &[u8]) -> Result<Self> {
+        let step = StepHead::new(StepModel::from_onnx(graph)?);
+        let mut rng = generator(SEED, noise::Stream::Windows, step.features() as u64);
+        let unit = |bits: u64| (bits >> 40) as f32 / (1_u64 << 24) as f32;
+        let count = (SEGMENTS + WINDOWS - 1) * step.features();
+        let rows = (0..count).map(|_| 4.0 * unit(rng.next_u64()) - 2.0).collect();
+        Ok(Self { step, rows, at: 0 })
+    }
+
+    /// Take in the next row.
+    pub fn push(&mut self) -> Option<f32> {
+        let width = self.step.features();
+        let score = self.step.push(&self.rows[self.at..self.at + width]);
+        self.at = (self.at + width) % self.rows.len();
+        score
+    }
+
+    /// Score every window of the rows by both, the full window by tract.
+    pub fn compare(&mut self, head: &[u8]) -> Result<Compared> {
+        let width = self.step.features();
+        let mut full = TractEngine::load(head, "head")?;
+        let mut scores = vec![0.0; SEGMENTS];
+        let (mut worst, mut low, mut high) = (0.0_f32, f32::INFINITY, f32::NEG_INFINITY);
+        self.step.restart();
+        self.at = 0;
+        for newest in 0..SEGMENTS + WINDOWS - 1 {
+            let Some(score) = self.push() else { continue };
+            let first = (newest + 1 - SEGMENTS) * width;
+            full.run(Input::F32(&self.rows[first..first + SEGMENTS * width]), &mut scores)?;
+            let difference = (score - scores[SEGMENTS - 1 - self.step.look_ahead()]).abs();
+            // A NaN, once there, stays.
+            worst = if difference > worst || difference.is_nan() { difference } else { worst };
+            (low, high) = (low.min(score), high.max(score));
+        }
+        Ok(Compared { largest_difference: worst, spread: high - low })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_step_that_is_timed_is_the_full_window() {
+        let graphs = graphs(32).unwrap();
+        let mut stream = Stream::new(&graphs.step).unwrap();
+        let compared = stream.compare(&graphs.head).unwrap();
+        assert!(compared.largest_difference <= 1e-5, "{compared:?}");
+        assert!(compared.spread > 1e-4, "{compared:?}");
+        assert!(stream.push().is_some(), "the window stays full, and the rows come round again");
+    }
+
+    #[test]
+    fn a_width_that_heads_cannot_share_is_refused() {
+        assert!(graphs(12).is_err());
+        assert!(graphs(0).is_err());
+    }
+}

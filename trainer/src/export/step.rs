@@ -1,0 +1,263 @@
+//! DE-Net's step as one ONNX graph with its state in and out: the newest raw row and what earlier segments left behind in,
+//! the asked position's score and what this segment leaves behind out. The same numbers as the full window's.
+//!
+//! With D the width, `N_s = T / 2^(s-1)` tokens at scale s, and the window that ends at the newest segment:
+//!
+//! | input | shape | what |
+//! |---|---|---|
+//! | `row` | `[1, D_in]` | the newest raw row |
+//! | `past` | `[1, (2^(S-1) - 1) D]` | the `x` of the segments before it, oldest first (more than one scale only) |
+//! | `keysS`, `valuesS` | `[N_s - 1, D]` | `W_k c` and `W_v c` of the window's earlier tokens, oldest first |
+//! | `askedS` | `[1, D]` | `c` of the asked token, where a look-ahead makes it an earlier one |
+//!
+//! | output | shape | what |
+//! |---|---|---|
+//! | `score` | `[1, 1]` | the score of the asked position |
+//! | `x` | `[1, D]` | the newest segment, projected or standardised |
+//! | `convS`, `keyS`, `valueS` | `[1, D]` | what the newest segment completes |
+//!
+//! Weights are named for the firmware, which takes them out of the graph and keeps the state itself.
+
+use burn::backend::Flex;
+use burn::nn::{LayerNorm, Linear};
+use runtime::Result;
+
+use super::head::{self, numbers};
+use crate::dataset::Statistics;
+use crate::model::ModelConfig;
+use crate::model::denet::encoder::Encoder;
+use crate::model::denet::{DeNet, DeNetConfig};
+use crate::onnx::{ElementType, GraphBuilder, Value};
+use crate::train::Run;
+
+/// The chosen weights of a run as a step graph.
+pub fn of_run(run: &Run, look_ahead: usize) -> Result<Vec<u8>> {
+    let ModelConfig::DeNet(config) = &run.file.settings.model;
+    let model: DeNet<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
+    of_denet(&model, config, &run.file.statistics, look_ahead)
+}
+
+/// The step of a network, with its training set's statistics, asking for the position `look_ahead` before the newest.
+pub fn of_denet(
+    model: &DeNet<Flex>,
+    config: &DeNetConfig,
+    statistics: &Statistics,
+    look_ahead: usize,
+) -> Result<Vec<u8>> {
+    let segments = config.segments;
+    let features = statistics.mean.len();
+    let mut g = GraphBuilder::new("denet-step", "DE-Net, one segment at a time: exactly the full window's score");
+    g.metadata("heads", &config.heads.to_string());
+    g.metadata("scales", &config.scales.to_string());
+    g.metadata("look_ahead", &look_ahead.to_string());
+    g.metadata("segments", &segments.to_string());
+    let row = g.input("row", ElementType::F32, &[1, features]);
+    g.scope("input");
+    let x = match &model.projection {
+        Some(projection) => {
+            let (weight, bias) = head::folded(projection, statistics);
+            layer(&mut g, "projection", &row, (features, bias.len()), &weight, Some(&bias))
+        }
+        None => head::standardised(&mut g, &row, statistics),
+    };
+    let width = model.projection.as_ref().map_or(features, head::outputs);
+    g.output("x", &x, ElementType::F32, &[1, width]);
+    let longest = 1 << (config.scales - 1);
+    let past = (longest > 1).then(|| g.input("past", ElementType::F32, &[1, (longest - 1) * width]));
+    let mut fused: Option<Value> = None;
+    for (s, scale) in model.mstm.scales.iter().enumerate() {
+        let name = format!("scale{}", s + 1);
+        g.scope(&name);
+        let rows = match &past {
+            Some(past) if scale.stride > 1 => {
+                let end = ((longest - 1) * width) as i64;
+                let before = g.slice(past, 1, end - ((scale.stride - 1) * width) as i64, end);
+                g.concat(&[&before, &x], 1)
+            }
+            _ => x.clone(),
+        };
+        let conv = linear(&mut g, &format!("{name}_conv"), &rows, &scale.conv);
+        g.output(&format!("conv{}", s + 1), &conv, ElementType::F32, &[1, width]);
+        let shape = Shape { name, number: s + 1, tokens: segments / scale.stride, width };
+        let asked = (segments - 1 - look_ahead) / scale.stride;
+        let encoded = encoder(&mut g, &shape, &conv, asked, &scale.encoder);
+        let (weight, bias) =
+            (numbers(scale.fuse.weight.val()), scale.fuse.bias.as_ref().map(|bias| numbers(bias.val())));
+        let part = layer(&mut g, &format!("{}_fuse", shape.name), &encoded, (width, width), &weight, bias.as_deref());
+        fused = Some(match fused {
+            Some(sum) => g.add(&sum, &part),
+            None => part,
+        });
+    }
+    g.scope("classifier");
+    let y = linear(&mut g, "classifier_first", &fused.unwrap_or(x), &model.classifier.first);
+    let y = g.relu(&y);
+    let y = linear(&mut g, "classifier_second", &y, &model.classifier.second);
+    let y = linear(&mut g, "classifier_third", &y, &model.classifier.third);
+    let score = g.sigmoid(&y);
+    g.output("score", &score, ElementType::F32, &[1, 1]);
+    g.finish()
+}
+
+/// Of one scale.
+struct Shape {
+    name: String,
+    number: usize,
+    tokens: usize,
+    width: usize,
+}
+
+fn encoder(g: &mut GraphBuilder, shape: &Shape, conv: &Value, asked: usize, encoder: &Encoder<Flex>) -> Value {
+    let &Shape { ref name, number, tokens, width } = shape;
+    let hint = |part: &str| format!("{name}_{part}");
+    let heads = encoder.heads;
+    let per_head = width / heads;
+    let position = numbers(encoder.position.val());
+    // Keys and values of the whole window: those kept, the new one, and the constant part of each.
+    let mut rows = |kind: &str, layer_of: &Linear<Flex>, order: &[usize]| {
+        let weight = numbers(layer_of.weight.val());
+        let new = layer(g, &hint(kind), conv, (width, width), &weight, None);
+        g.output(&format!("{kind}{number}"), &new, ElementType::F32, &[1, width]);
+        let all = if tokens > 1 {
+            let kept = g.input(&format!("{kind}s{number}"), ElementType::F32, &[tokens - 1, width]);
+            g.concat(&[&kept, &new], 0)
+        } else {
+            new
+        };
+        let constant =
+            g.f32s(&hint(&format!("{kind}_position")), &[tokens, width], &of_positions(layer_of, &position, width));
+        let all = g.add(&all, &constant);
+        let all = g.reshape(&all, &[tokens as i64, heads as i64, per_head as i64]);
+        g.transpose(&all, order)
+    };
+    let key = rows("key", &encoder.key, &[1, 2, 0]);
+    let value = rows("value", &encoder.value, &[1, 0, 2]);
+    let c = if asked + 1 == tokens {
+        conv.clone()
+    } else {
+        g.input(&format!("asked{number}"), ElementType::F32, &[1, width])
+    };
+    let here = g.f32s(&hint("position"), &[1, width], &position[asked * width..(asked + 1) * width]);
+    let z = g.add(&c, &here);
+    let scale = 1.0 / (per_head as f32).sqrt();
+    let times = |values: Vec<f32>| values.into_iter().map(|value| value * scale).collect::<Vec<_>>();
+    let bias = encoder.query.bias.as_ref().map(|bias| times(numbers(bias.val())));
+    let query = times(numbers(encoder.query.weight.val()));
+    let query = layer(g, &hint("query"), &z, (width, width), &query, bias.as_deref());
+    let query = g.reshape(&query, &[heads as i64, 1, per_head as i64]);
+    let logits = g.matmul(&query, &key);
+    let weights = g.softmax(&logits, 2);
+    let attended = g.matmul(&weights, &value);
+    let attended = g.reshape(&attended, &[1, width as i64]);
+    let attended = linear(g, &hint("joined"), &attended, &encoder.joined);
+    let sum = g.add(&z, &attended);
+    let y = norm(g, &hint("norm_attention"), &sum, &encoder.norm_attention);
+    let hidden = linear(g, &hint("widen"), &y, &encoder.widen);
+    let hidden = g.gelu_tanh(&hidden);
+    let output = linear(g, &hint("narrow"), &hidden, &encoder.narrow);
+    let sum = g.add(&y, &output);
+    norm(g, &hint("norm_mlp"), &sum, &encoder.norm_mlp)
+}
+
+/// `W PE_i + b` for every position, `[N, D]`, in float64.
+fn of_positions(layer: &Linear<Flex>, position: &[f32], width: usize) -> Vec<f32> {
+    let weight = numbers(layer.weight.val());
+    let bias = layer.bias.as_ref().map_or_else(|| vec![0.0; width], |bias| numbers(bias.val()));
+    let mut out = Vec::with_capacity(position.len());
+    for row in position.chunks_exact(width) {
+        let mut sums: Vec<f64> = bias.iter().copied().map(f64::from).collect();
+        for (x, weights) in row.iter().zip(weight.chunks_exact(width)) {
+            for (sum, w) in sums.iter_mut().zip(weights) {
+                *sum += f64::from(*x) * f64::from(*w);
+            }
+        }
+        out.extend(sums.into_iter().map(|sum| sum as f32));
+    }
+    out
+}
+
+fn norm(g: &mut GraphBuilder, hint: &str, x: &Value, layer: &LayerNorm<Flex>) -> Value {
+    let (gamma, beta) = head::norm_weights(layer);
+    let scale = g.f32s(&format!("{hint}_gamma"), &[gamma.len()], &gamma);
+    let bias = g.f32s(&format!("{hint}_beta"), &[beta.len()], &beta);
+    g.layer_norm(x, &scale, &bias, head::EPSILON)
+}
+
+fn linear(g: &mut GraphBuilder, hint: &str, x: &Value, of: &Linear<Flex>) -> Value {
+    let bias = of.bias.as_ref().map(|bias| numbers(bias.val()));
+    let [rows, columns] = of.weight.dims();
+    layer(g, hint, x, (rows, columns), &numbers(of.weight.val()), bias.as_deref())
+}
+
+fn layer(
+    g: &mut GraphBuilder,
+    hint: &str,
+    x: &Value,
+    (rows, columns): (usize, usize),
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) -> Value {
+    let weight = g.f32s(&format!("{hint}_weight"), &[rows, columns], weight);
+    let bias = bias.map(|bias| g.f32s(&format!("{hint}_bias"), &[columns], bias));
+    g.linear(x, &weight, bias.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+    use runtime::engine::tract::TractEngine;
+    use runtime::engine::{Engine, Input};
+    use runtime::score::step::{StepHead, StepModel};
+
+    use super::*;
+    use crate::model::Detector as _;
+
+    /// A network of random weights, a stream of random rows, and the largest difference between the step's scores and those
+    /// of the full window, over every segment from the 64th on.
+    fn difference(width: Option<usize>, features: usize, scales: usize, look_ahead: usize) -> f32 {
+        let config = DeNetConfig { width, scales, ..DeNetConfig::default() };
+        let device = burn::tensor::Device::<Flex>::default();
+        let seed = (features * 100 + scales * 10 + look_ahead) as u64;
+        let model = DeNet::<Flex>::new(&config, features, seed, &device);
+        let statistics = Statistics {
+            mean: (0..features).map(|d| (d as f32 * 0.3).sin() * 3.0).collect(),
+            deviation: (0..features).map(|d| 0.5 + (d % 7) as f32).collect(),
+        };
+        let full = head::of_denet(&model, &config, &statistics).unwrap();
+        let mut full = TractEngine::load(&full, "head").unwrap();
+        let step = of_denet(&model, &config, &statistics, look_ahead).unwrap();
+        let mut step = StepHead::new(StepModel::from_onnx(&step).unwrap());
+        let mut rows: Vec<f32> = Vec::new();
+        let (mut worst, mut low, mut high) = (0.0_f32, 1.0_f32, 0.0_f32);
+        for t in 0..300_usize {
+            let row: Vec<f32> = (0..features)
+                .map(|d| {
+                    let noise = ((t * features + d) as f32 * 12.9898 + seed as f32).sin() * 43_758.547;
+                    (noise.fract() * 2.0) * statistics.deviation[d] + statistics.mean[d]
+                })
+                .collect();
+            rows.extend(&row);
+            let score = step.push(&row);
+            assert_eq!(score.is_some(), t >= 63, "the step scores from the 64th segment on");
+            let Some(score) = score else { continue };
+            let mut scores = vec![0.0; 64];
+            full.run(Input::F32(&rows[(t - 63) * features..]), &mut scores).unwrap();
+            worst = worst.max((score - scores[63 - look_ahead]).abs());
+            (low, high) = (low.min(score), high.max(score));
+        }
+        assert!(high - low > 1e-4, "scores must differ for the comparison to mean anything");
+        worst
+    }
+
+    #[test]
+    fn a_step_is_the_full_window_at_every_width_and_number_of_scales() {
+        for (width, features) in [(None, 64), (Some(128), 40), (Some(256), 300)] {
+            for scales in 1..=4 {
+                for look_ahead in [0, 3] {
+                    let worst = difference(width, features, scales, look_ahead);
+                    assert!(worst <= 1e-5, "{width:?} {scales} scales, look-ahead {look_ahead}: {worst}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `cargo xtask bench`: our times against onnxruntime's and against the machine's floors, in one run.
+//!
+//! Both sides take turns, a fraction of a second each, round after round, so that a machine's changing load falls on both
+//! alike; figures are medians over the rounds. Prints the table, or with `--json` one object, and writes the table into
+//! `docs/design/performance.md`.
+
+mod machine;
+mod page;
+mod report;
+mod side;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use serde_json::Value;
+
+use crate::run::{command, root, run as run_shown, target};
+use crate::setup;
+
+use report::{Report, Row};
+use side::Side;
+
+/// Arguments of `bench`.
+#[derive(Args)]
+pub struct BenchArgs {
+    /// Print one JSON object, and nothing else, on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Build what is measured as it ships, which compiles everything once more; otherwise as it is tested, with debug
+    /// assertions on.
+    #[arg(long)]
+    release: bool,
+    /// Seconds of `tadpole bench`.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Turns that each side takes in each case.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+}
+
+/// Where the table goes.
+const PAGE: &str = "docs/design/performance.md";
+
+/// Measure, print, write.
+pub fn run(args: &BenchArgs) -> Result<u8> {
+    setup::everything()?;
+    let mut build = command("cargo");
+    build.args(["build", "--workspace", "--bins"]);
+    if args.release {
+        build.arg("--release");
+    }
+    run_shown(&mut build)?;
+    let programs = target().join(if args.release { "release" } else { "debug" });
+    let tadpole = stages(&programs.join("tadpole").display().to_string(), args.seconds)?;
+    let (rows, ours, peer) = duel(&programs.join("tadpole-trainer").display().to_string(), args.rounds)?;
+    let report = Report {
+        rows,
+        ours,
+        peer,
+        tadpole,
+        machine: machine::describe(),
+        commit: commit(),
+        profile: if args.release { "release" } else { "dev" },
+        rounds: args.rounds,
+    };
+    if args.json {
+        println!("{}", report.json());
+    } else {
+        println!("{}", report.markdown());
+    }
+    let path = root().join(PAGE);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
+    let text = page::replaced(&text, &report.markdown())
+        .with_context(|| format!("{PAGE} has lost its markers {} and {}", page::BEGIN, page::END))?;
+    std::fs::write(&path, text).with_context(|| format!("cannot write {PAGE}"))?;
+    Ok(0)
+}
+
+/// What `tadpole bench --json` says.
+fn stages(tadpole: &str, seconds: u64) -> Result<Value> {
+    eprintln!("tadpole bench, {seconds} s");
+    let out = command(tadpole)
+        .args(["bench", "--json", "--seconds", &seconds.to_string()])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("cannot start tadpole bench")?;
+    if !out.status.success() {
+        bail!("tadpole bench ended with {}", out.status);
+    }
+    serde_json::from_slice(&out.stdout).context("tadpole bench printed no JSON")
+}
+
+/// Ours against the peer in every case; with both sides' first lines.
+fn duel(trainer: &str, rounds: u32) -> Result<(Vec<Row>, Value, Value)> {
+    let folder = target().join("bench");
+    let mut ours =
+        Side::start("tadpole-trainer", command(trainer).arg("bench-heads").arg("--serve").arg("--dir").arg(&folder))?;
+    let cases = ours.facts["cases"].as_array().cloned().unwrap_or_default();
+    let text = |case: &Value, key: &str| case[key].as_str().unwrap_or_default().to_owned();
+    let graphs = cases.iter().map(|case| format!("{}={}", text(case, "name"), text(case, "graph")));
+    let mut python = command(&setup::python().display().to_string());
+    let mut peer = Side::start("peer.py", python.arg(root().join("xtask/peer.py")).arg(&folder).args(graphs))?;
+    let mut rows = Vec::new();
+    for case in &cases {
+        let name = text(case, "name");
+        eprintln!("{name}, {rounds} rounds");
+        // A round that is not counted: pages are touched and caches filled on both sides.
+        ours.time(&name)?;
+        peer.time(&name)?;
+        let (mut our_times, mut peer_times) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            our_times.push(ours.time(&name)?);
+            peer_times.push(peer.time(&name)?);
+        }
+        rows.push(Row {
+            floor_ms: report::floor_ms(case, &ours.facts, &peer.facts),
+            largest_difference: case["largest_difference"].as_f64(),
+            ours_ms: report::median(&mut our_times),
+            peer_ms: report::median(&mut peer_times),
+            name,
+        });
+    }
+    Ok((rows, ours.facts.clone(), peer.facts.clone()))
+}
+
+/// The commit that is measured, if git knows.
+fn commit() -> Option<String> {
+    let out = command("git").args(["describe", "--always", "--dirty", "--exclude", "*"]).output().ok()?;
+    let text = String::from_utf8(out.stdout).ok().filter(|_| out.status.success())?;
+    Some(text.trim().to_owned())
+}
