@@ -7,6 +7,7 @@ use std::process::Command;
 
 use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine, Input};
+use runtime::pipeline::proof::largest_difference;
 use runtime::score::step::{StepHead, StepModel};
 use system_tests::{numbers, python, succeed};
 use trainer::dataset::{Entry, Split, Writer};
@@ -31,7 +32,7 @@ fn judge(python: &Path, script: &str, graph: &Path, input: &[u8]) -> Vec<f32> {
 
 fn gap(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |m, x| if x.is_nan() { x } else { m.max(x) })
+    largest_difference(a, b)
 }
 
 /// A data set of made-up rows, half of it labelled abnormal.

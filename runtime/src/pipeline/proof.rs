@@ -64,8 +64,8 @@ fn within(vectors: &GoldenVectors, what: &str, difference: f32) -> Result<f32> {
     ))
 }
 
-/// NaN when a value is one, so that it is within no tolerance.
-fn largest_difference(actual: &[f32], expected: &[f32]) -> f32 {
+/// The largest difference of two rows of numbers; NaN when one of them is, so that it is within no tolerance.
+pub fn largest_difference(actual: &[f32], expected: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if a.is_nan() || a > b { a } else { b };
     actual.iter().zip(expected).map(|(a, e)| (a - e).abs()).fold(0.0, larger)
 }

@@ -4,6 +4,7 @@ use burn::backend::Flex;
 use rand::Rng as _;
 use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine as _, Input};
+use runtime::pipeline::proof::largest_difference;
 use runtime::score::step::{StepHead, StepModel};
 use runtime::window::SEGMENTS;
 use runtime::{Error, Result};
@@ -83,19 +84,19 @@ impl Stream {
         let width = self.step.features();
         let mut full = TractEngine::load(head, "head")?;
         let mut scores = vec![0.0; SEGMENTS];
-        let (mut worst, mut low, mut high) = (0.0_f32, f32::INFINITY, f32::NEG_INFINITY);
+        let (mut steps, mut windows) = (Vec::new(), Vec::new());
         self.step.restart();
         self.at = 0;
         for newest in 0..SEGMENTS + WINDOWS - 1 {
             let Some(score) = self.push() else { continue };
             let first = (newest + 1 - SEGMENTS) * width;
             full.run(Input::F32(&self.rows[first..first + SEGMENTS * width]), &mut scores)?;
-            let difference = (score - scores[SEGMENTS - 1 - self.step.look_ahead()]).abs();
-            // A NaN, once there, stays.
-            worst = if difference > worst || difference.is_nan() { difference } else { worst };
-            (low, high) = (low.min(score), high.max(score));
+            steps.push(score);
+            windows.push(scores[SEGMENTS - 1 - self.step.look_ahead()]);
         }
-        Ok(Compared { largest_difference: worst, spread: high - low })
+        let (low, high) =
+            steps.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &s| (low.min(s), high.max(s)));
+        Ok(Compared { largest_difference: largest_difference(&steps, &windows), spread: high - low })
     }
 }
 

@@ -18,6 +18,7 @@ use super::package::{Part, package};
 use super::{calibrate, head, keys, step};
 use crate::dataset::{Dataset, Split, Video};
 use crate::evaluate::run_scorer;
+use crate::files::write_atomic;
 use crate::train::Run;
 
 /// Seed of the clip that proves an extractor.
@@ -109,9 +110,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         notes: notes(args, &run)?,
     };
     let beside = args.out.with_extension("head.onnx");
-    std::fs::write(&beside, &graph).map_err(|e| {
-        Error::failed(beside.display().to_string(), format!("cannot be written: {e}"), "check permissions and space")
-    })?;
+    write_atomic(&beside, &graph)?;
     let step = step::of_run(&run, manifest.look_ahead as usize)?;
     proof::prove_step(&step, &manifest.golden)?;
     let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph), Part::new("step.onnx", FileRole::Step, step)];
@@ -188,7 +187,7 @@ fn prove(run: &Run, graph: &[u8], extractor: Option<&[u8]>) -> Result<GoldenVect
     let mut head_scores = vec![0.0; segments];
     TractEngine::load(graph, "head")?.run(Input::F32(&head_input), &mut head_scores)?;
     let ours = run_scorer(run)?(&head_input, 1)?;
-    let gap = ours.iter().zip(&head_scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let gap = proof::largest_difference(&ours, &head_scores);
     if gap.is_nan() || gap > GOLDEN_TOLERANCE {
         return Err(Error::failed(
             "head.onnx",

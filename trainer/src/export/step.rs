@@ -81,9 +81,7 @@ pub fn of_denet(
         let shape = Shape { name, number: s + 1, tokens: segments / scale.stride, width };
         let asked = (segments - 1 - look_ahead) / scale.stride;
         let encoded = encoder(&mut g, &shape, &conv, asked, &scale.encoder);
-        let (weight, bias) =
-            (numbers(scale.fuse.weight.val()), scale.fuse.bias.as_ref().map(|bias| numbers(bias.val())));
-        let part = layer(&mut g, &format!("{}_fuse", shape.name), &encoded, (width, width), &weight, bias.as_deref());
+        let part = linear(&mut g, &format!("{}_fuse", shape.name), &encoded, &scale.fuse);
         fused = Some(match fused {
             Some(sum) => g.add(&sum, &part),
             None => part,

@@ -32,7 +32,7 @@ pub struct StepHead {
     model: StepModel,
     /// Segments taken in since the last restart.
     seen: u64,
-    /// The last `RECENT` projected rows, `[RECENT, D]`, a ring.
+    /// The last 64 projected rows, `[64, D]`, a ring.
     recent: Vec<f32>,
     rings: Vec<Ring>,
     buffers: Buffers,
