@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use runtime::{Error, Result};
 use serde_json::json;
 
-use super::{Device, Preset, Run, train};
+use super::{Device, Preset, Run, Settings, train};
 use crate::dataset::Dataset;
 use crate::model::ModelConfig;
 use crate::model::denet::DeNetConfig;
@@ -27,9 +27,9 @@ pub struct TrainArgs {
     /// The model.
     #[arg(long, value_enum, default_value = "denet")]
     model: Model,
-    /// The settings to train with.
-    #[arg(long, value_enum, default_value = "edge")]
-    preset: Preset,
+    /// The settings to train with [default: edge; with --resume: the run's].
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
     /// The RUN folder to make.
     #[arg(long)]
     out: PathBuf,
@@ -42,7 +42,19 @@ pub struct TrainArgs {
     /// Training steps, instead of the preset's.
     #[arg(long)]
     steps: Option<u64>,
-    /// Go on with an interrupted run.
+    /// Abnormal videos in a batch, and as many normal ones, instead of the preset's.
+    #[arg(long)]
+    pairs: Option<usize>,
+    /// Adam's learning rate, instead of the preset's.
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// One batch in N is made of contiguous windows, the others of whole videos (0: none), instead of the preset's.
+    #[arg(long, value_name = "N")]
+    window_every: Option<u64>,
+    /// Share of the training videos held out for validation, 0 to 0.5, instead of the preset's.
+    #[arg(long, value_name = "SHARE")]
+    validation_share: Option<f64>,
+    /// Go on with an interrupted run, with the settings that it was begun with; --steps may be larger.
     #[arg(long)]
     resume: bool,
     /// Print one JSON object on standard output.
@@ -50,18 +62,30 @@ pub struct TrainArgs {
     json: bool,
 }
 
+impl TrainArgs {
+    /// The preset's settings, or those of the run to go on with, with what the command line says otherwise.
+    fn settings(&self) -> Result<Settings> {
+        let model = match self.model {
+            Model::Denet => ModelConfig::DeNet(DeNetConfig::default()),
+        };
+        let mut settings = if self.resume {
+            let begun = Run::open(&self.out)?.file.settings;
+            Settings { preset: self.preset.unwrap_or(begun.preset), ..begun }
+        } else {
+            self.preset.unwrap_or(Preset::Edge).settings(model)
+        };
+        settings.steps = self.steps.unwrap_or(settings.steps);
+        settings.pairs = self.pairs.unwrap_or(settings.pairs);
+        settings.learning_rate = self.learning_rate.unwrap_or(settings.learning_rate);
+        settings.window_every = self.window_every.unwrap_or(settings.window_every);
+        settings.validation_share = self.validation_share.unwrap_or(settings.validation_share);
+        Ok(settings)
+    }
+}
+
 /// Run the command.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let model = match args.model {
-        Model::Denet => ModelConfig::DeNet(DeNetConfig::default()),
-    };
-    let mut settings = args.preset.settings(model);
-    if args.resume {
-        settings.steps = Run::open(&args.out)?.file.settings.steps;
-    }
-    if let Some(steps) = args.steps {
-        settings.steps = steps;
-    }
+    let settings = args.settings()?;
     args.device.check()?;
     let dataset = Dataset::open(&args.dataset)?;
     let file = train(&dataset, &settings, args.seed, args.device, &args.out, args.resume)?.run.file;
