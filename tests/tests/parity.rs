@@ -76,6 +76,19 @@ fn a_trained_head_scores_alike_in_burn_tract_and_onnxruntime() {
     let bytes: Vec<u8> = windows.iter().flat_map(|x| x.to_le_bytes()).collect();
     let found = gap(&burn, &judge(&python, "judge.py", &graph, &bytes));
     assert!(found <= 1e-5, "burn and onnxruntime differ by {found}");
+
+    // The int8 graphs hold the same numbers: a value on the edge between two steps may fall to either side, no more.
+    let int8 = folder.path().join("m.head.int8.onnx");
+    let mut engine = TractEngine::load(&std::fs::read(&int8).unwrap(), "int8 head").unwrap();
+    for (window, scores) in windows.chunks(64 * WIDTH).zip(tract.chunks_mut(64)) {
+        engine.run(Input::F32(window), scores).unwrap();
+    }
+    let found = gap(&burn, &tract);
+    assert!(found > 0.0 && found <= 0.03, "float32 and tract's int8 differ by {found}");
+    for name in ["m.head.int8.onnx", "m.head.qdq.onnx"] {
+        let found = gap(&tract, &judge(&python, &folder.path().join(name), &bytes));
+        assert!(found <= 5e-3, "tract's int8 and onnxruntime's {name} differ by {found}");
+    }
 }
 
 /// Segment by segment: burn's full windows, our kernels, and the step graph in onnxruntime with its state kept outside.

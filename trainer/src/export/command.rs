@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::backend::Flex;
 use clap::{Args, ValueEnum};
 use firmware_config::golden;
 use firmware_config::manifest::{
@@ -14,19 +15,28 @@ use runtime::pipeline::proof;
 use runtime::{Error, Result};
 use serde_json::json;
 
+use super::agree::{self, Aucs};
 use super::package::{Part, package};
+use super::products::Form;
+use super::ranges::{self, Ranges};
 use super::{calibrate, head, keys, step};
 use crate::dataset::{Dataset, Split, Video};
-use crate::evaluate::run_scorer;
+use crate::evaluate::{Mode, Scorer, run_scorer, score_video};
 use crate::files::write_atomic;
+use crate::model::ModelConfig;
 use crate::train::Run;
 
 /// Seed of the clip that proves an extractor.
 const GOLDEN_SEED: u64 = 1;
 
+/// Windows at most that int8 ranges are measured on.
+const RANGE_WINDOWS_MAX: usize = 256;
+
 /// Put a trained model into a signed bundle.
 ///
-/// Writes OUT (the bundle) and, beside it, OUT.head.onnx, the float32 graph that everything else comes from.
+/// Writes NAME.tadpole and, beside it, the full-window graphs: NAME.head.onnx in float32, from which all else comes,
+/// NAME.head.int8.onnx in int8 for tract and NAME.head.qdq.onnx in int8 for onnxruntime and TensorRT. Refused: an int8
+/// graph that tells held-out recordings apart differently from float32.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
     /// The RUN folder of a training.
@@ -87,11 +97,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let Target::Tract = args.target;
     let key = keys::read_signing_key(&args.sign)?;
     let run = Run::open(&args.run)?;
-    let graph = head::of_run(&run)?;
+    let graph = head::of_run(&run, Form::Float)?;
     let extractor = args.extractor.as_deref().map(|path| read_extractor(path, &run)).transpose()?;
     let alarm = AlarmDefaults { release_ratio: 0.7, min_length_s: args.min_length_s, cool_down_s: 10.0 };
     let min_segments = 8;
-    let threshold = threshold(args, &run, alarm, min_segments)?;
+    let dataset = calibration_set(args, &run)?;
+    let threshold = threshold(args, &run, &dataset, alarm, min_segments)?;
+    let int8 = quantised(&run, &dataset)?;
     let golden = prove(&run, &graph, extractor.as_deref())?;
     let manifest = Manifest {
         name: name_of(&args.out)?,
@@ -109,8 +121,9 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         golden,
         notes: notes(args, &run)?,
     };
-    let beside = args.out.with_extension("head.onnx");
-    write_atomic(&beside, &graph)?;
+    write_atomic(&args.out.with_extension("head.onnx"), &graph)?;
+    write_atomic(&args.out.with_extension("head.int8.onnx"), &int8.tract)?;
+    write_atomic(&args.out.with_extension("head.qdq.onnx"), &int8.qdq)?;
     let step = step::of_run(&run, manifest.look_ahead as usize)?;
     proof::prove_step(&step, &manifest.golden)?;
     let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph), Part::new("step.onnx", FileRole::Step, step)];
@@ -152,7 +165,8 @@ fn read_extractor(path: &Path, run: &Run) -> Result<Vec<u8>> {
     ))
 }
 
-fn threshold(args: &ExportArgs, run: &Run, alarm: AlarmDefaults, min_segments: u32) -> Result<Threshold> {
+/// The data set that thresholds and int8 ranges come from.
+fn calibration_set(args: &ExportArgs, run: &Run) -> Result<Dataset> {
     let root = args.calibrate.clone().unwrap_or_else(|| PathBuf::from(&run.file.dataset.path));
     let dataset = Dataset::open(&root)?;
     if dataset.contract != run.file.contract {
@@ -162,6 +176,16 @@ fn threshold(args: &ExportArgs, run: &Run, alarm: AlarmDefaults, min_segments: u
             "extract it with the run's extractor",
         ));
     }
+    Ok(dataset)
+}
+
+fn threshold(
+    args: &ExportArgs,
+    run: &Run,
+    dataset: &Dataset,
+    alarm: AlarmDefaults,
+    min_segments: u32,
+) -> Result<Threshold> {
     if args.calibrate.is_none() {
         log::warn!("the threshold is calibrated on the training footage itself; give --calibrate DATASET");
     }
@@ -170,6 +194,72 @@ fn threshold(args: &ExportArgs, run: &Run, alarm: AlarmDefaults, min_segments: u
     let segments = run.file.settings.model.segments();
     let mut scorer = run_scorer(run)?;
     calibrate::calibrate(&normal, segments, alarm, min_segments, args.false_alarms_per_hour, &mut *scorer)
+}
+
+/// The head in int8, for either engine.
+struct Int8Heads {
+    tract: Vec<u8>,
+    qdq: Vec<u8>,
+}
+
+/// Quantise the head by ranges measured on `dataset`, and compare it with float32 on what the run held out.
+fn quantised(run: &Run, dataset: &Dataset) -> Result<Int8Heads> {
+    let ModelConfig::DeNet(config) = &run.file.settings.model;
+    let model = run.model(config, &burn::tensor::Device::<Flex>::default())?;
+    let windows = ranges::windows(dataset.videos(Split::Train)?, config.segments, RANGE_WINDOWS_MAX)?;
+    let ranges = Ranges::measure(&model, config, &run.file.statistics, &windows)?;
+    let graph = |form| head::of_denet(&model, config, &run.file.statistics, form);
+    let heads = Int8Heads { tract: graph(Form::Int8(&ranges, None))?, qdq: graph(Form::Qdq(&ranges))? };
+    let Some(videos) = held_out(run) else { return Ok(heads) };
+    let float = offline(&videos, config.segments, &mut *run_scorer(run)?)?;
+    let int8 = offline(&videos, config.segments, &mut agree::graph_scorer(&heads.tract, config.segments)?)?;
+    if !agree::agree(float, int8) {
+        let few = &windows[..windows.len().min(8 * config.segments * run.features())];
+        let (product, gap) = agree::worst_product(run, &ranges, few)?;
+        return Err(disagreement("head.int8.onnx", float, int8, &format!("; most by {product}, {gap:.4} alone")));
+    }
+    log::info!("head.int8.onnx: {} on {} held-out recordings", told(float, int8), videos.len());
+    Ok(heads)
+}
+
+/// What the run held out; none, and a word about it, where nothing can be compared.
+fn held_out(run: &Run) -> Option<Vec<Video>> {
+    match agree::held_out(run) {
+        Ok(videos) if videos.is_empty() => {
+            log::warn!("the run held no recordings out: int8 is not compared with float32");
+            None
+        }
+        Ok(videos) => Some(videos),
+        Err(error) => {
+            log::warn!("int8 is not compared with float32: {error}");
+            None
+        }
+    }
+}
+
+fn offline(videos: &[Video], segments: usize, scorer: &mut Scorer<'_>) -> Result<Aucs> {
+    agree::aucs(videos, &mut |video| {
+        score_video(&video.read()?.mean_crop(), video.header.width, segments, Mode::Offline, scorer)
+    })
+}
+
+fn told(float: Aucs, int8: Aucs) -> String {
+    let figure = |auc: Option<f64>| auc.map_or("-".into(), |auc| format!("{auc:.4}"));
+    format!(
+        "video AUC {} (float32 {}), frame AUC {} (float32 {})",
+        figure(int8.video),
+        figure(float.video),
+        figure(int8.frame),
+        figure(float.frame)
+    )
+}
+
+fn disagreement(graph: &str, float: Aucs, int8: Aucs, more: &str) -> Error {
+    Error::failed(
+        graph,
+        format!("differs from float32 on held-out recordings: {}{more}", told(float, int8)),
+        "train longer, or calibrate on more and more varied recordings (--calibrate)",
+    )
 }
 
 /// Run the graphs on the camera's engine; the head must agree with the trainer's own scores.

@@ -2,13 +2,16 @@
 //!
 //! Standardisation is part of the graph: folded into the projection where there is one, two nodes where there is none. The
 //! scale of the attention's logits is folded into the queries. Scales are fused as `sum_s repeat(W_s h^s)`, which is the layer
-//! on the concatenation (Eq. 4) and survives every engine. Refused: a model that is not DE-Net.
+//! on the concatenation (Eq. 4) and survives every engine. Its large products come in the [`Form`] that is asked for; in
+//! int8, features are standardised before they are quantised. Refused: a model that is not DE-Net.
 
 use burn::backend::Flex;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::Tensor;
 use runtime::Result;
 
+use super::products::{Form, Products};
+use super::quantise::Dense;
 use crate::dataset::Statistics;
 use crate::model::ModelConfig;
 use crate::model::denet::encoder::Encoder;
@@ -21,33 +24,47 @@ pub const INPUT: &str = "window";
 /// The name of the graph's output.
 pub const OUTPUT: &str = "scores";
 
+/// The output of a watched graph, `[1, rows of all products]`: the largest magnitude of each row.
+pub const RANGES: &str = "ranges";
+
 /// The chosen weights of a run as an ONNX file.
-pub fn of_run(run: &Run) -> Result<Vec<u8>> {
+pub fn of_run(run: &Run, form: Form<'_>) -> Result<Vec<u8>> {
     let ModelConfig::DeNet(config) = &run.file.settings.model;
     let model: DeNet<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
-    of_denet(&model, config, &run.file.statistics)
+    of_denet(&model, config, &run.file.statistics, form)
 }
 
 /// A network and its training set's statistics as an ONNX file.
-pub fn of_denet(model: &DeNet<Flex>, config: &DeNetConfig, statistics: &Statistics) -> Result<Vec<u8>> {
+pub fn of_denet(
+    model: &DeNet<Flex>,
+    config: &DeNetConfig,
+    statistics: &Statistics,
+    form: Form<'_>,
+) -> Result<Vec<u8>> {
     let segments = config.segments;
+    let mut products = Products::new(form);
     let mut g = GraphBuilder::new("denet", "DE-Net: a window of raw segment features to one anomaly score per segment");
     let x = g.input(INPUT, ElementType::F32, &[1, segments, statistics.mean.len()]);
     g.scope("input");
     let x = match &model.projection {
+        Some(projection) if products.standardise_first() => {
+            let x = standardised(&mut g, &x, statistics);
+            products.run(&mut g, "projection", (&x, segments), &Dense::of(projection))?
+        }
         Some(projection) => projected(&mut g, &x, projection, statistics),
         None => standardised(&mut g, &x, statistics),
     };
     let width = model.projection.as_ref().map_or(statistics.mean.len(), outputs);
     let mut fused: Option<Value> = None;
     for (s, scale) in model.mstm.scales.iter().enumerate() {
-        g.scope(&format!("scale{}", s + 1));
+        let name = format!("scale{}", s + 1);
+        g.scope(&name);
         let tokens = segments / scale.stride;
         // Eq. 1: kernel and stride are equal, so the convolution is a product of rows of `stride` segments.
         let rows = g.reshape(&x, &[1, tokens as i64, (scale.stride * width) as i64]);
-        let local = linear(&mut g, &rows, &scale.conv);
-        let encoded = encoder(&mut g, &local, &scale.encoder, (tokens, width));
-        let part = linear(&mut g, &encoded, &scale.fuse);
+        let local = products.run(&mut g, &format!("{name}_conv"), (&rows, tokens), &Dense::of(&scale.conv))?;
+        let encoded = encoder(&mut g, &mut products, &name, &local, &scale.encoder, (tokens, width))?;
+        let part = products.run(&mut g, &format!("{name}_fuse"), (&encoded, tokens), &Dense::of(&scale.fuse))?;
         let part = g.repeat_rows(&part, (1, tokens, width), scale.stride);
         fused = Some(match fused {
             Some(sum) => g.add(&sum, &part),
@@ -55,7 +72,12 @@ pub fn of_denet(model: &DeNet<Flex>, config: &DeNetConfig, statistics: &Statisti
         });
     }
     g.scope("classifier");
-    let x = linear(&mut g, &fused.unwrap_or(x), &model.classifier.first);
+    let x = fused.unwrap_or(x);
+    let x = products.run(&mut g, "classifier_first", (&x, segments), &Dense::of(&model.classifier.first))?;
+    if let Some((ranges, rows)) = products.watched(&mut g) {
+        g.output(RANGES, &ranges, ElementType::F32, &[1, rows]);
+        return g.finish();
+    }
     let x = g.relu(&x);
     let x = linear(&mut g, &x, &model.classifier.second);
     let x = linear(&mut g, &x, &model.classifier.third);
@@ -65,34 +87,44 @@ pub fn of_denet(model: &DeNet<Flex>, config: &DeNetConfig, statistics: &Statisti
     g.finish()
 }
 
-/// Eq. 2, post-norm.
-fn encoder(g: &mut GraphBuilder, tokens: &Value, encoder: &Encoder<Flex>, (n, width): (usize, usize)) -> Value {
+/// Eq. 2, post-norm, of the scale called `scale`.
+fn encoder(
+    g: &mut GraphBuilder,
+    products: &mut Products<'_>,
+    scale: &str,
+    tokens: &Value,
+    encoder: &Encoder<Flex>,
+    (n, width): (usize, usize),
+) -> Result<Value> {
+    let mut product = |g: &mut GraphBuilder, part: &str, x: &Value, layer: Dense| {
+        products.run(g, &format!("{scale}_{part}"), (x, n), &layer)
+    };
     let position = g.f32s("position", &[1, n, width], &numbers(encoder.position.val()));
     let x = g.add(tokens, &position);
     let per_head = width / encoder.heads;
-    let scale = 1.0 / (per_head as f32).sqrt();
     let shape = [1, n as i64, encoder.heads as i64, per_head as i64];
-    let mut heads = |layer: &Linear<Flex>, scale: f32, order: &[usize]| {
-        let y = scaled_linear(g, &x, layer, scale);
+    let mut heads = |g: &mut GraphBuilder, part: &str, layer: Dense, order: &[usize]| -> Result<Value> {
+        let y = product(g, part, &x, layer)?;
         let y = g.reshape(&y, &shape);
-        g.transpose(&y, order)
+        Ok(g.transpose(&y, order))
     };
-    let query = heads(&encoder.query, scale, &[0, 2, 1, 3]);
-    let key = heads(&encoder.key, 1.0, &[0, 2, 3, 1]);
-    let value = heads(&encoder.value, 1.0, &[0, 2, 1, 3]);
+    let query = Dense::of(&encoder.query).times(1.0 / (per_head as f32).sqrt());
+    let query = heads(g, "query", query, &[0, 2, 1, 3])?;
+    let key = heads(g, "key", Dense::of(&encoder.key), &[0, 2, 3, 1])?;
+    let value = heads(g, "value", Dense::of(&encoder.value), &[0, 2, 1, 3])?;
     let logits = g.matmul(&query, &key);
     let weights = g.softmax(&logits, 3);
     let attended = g.matmul(&weights, &value);
     let attended = g.transpose(&attended, &[0, 2, 1, 3]);
     let attended = g.reshape(&attended, &[1, n as i64, width as i64]);
-    let attended = linear(g, &attended, &encoder.joined);
+    let attended = product(g, "joined", &attended, Dense::of(&encoder.joined))?;
     let x = g.add(&x, &attended);
     let x = norm(g, &x, &encoder.norm_attention);
-    let hidden = linear(g, &x, &encoder.widen);
+    let hidden = product(g, "widen", &x, Dense::of(&encoder.widen))?;
     let hidden = g.gelu_tanh(&hidden);
-    let output = linear(g, &hidden, &encoder.narrow);
+    let output = product(g, "narrow", &hidden, Dense::of(&encoder.narrow))?;
     let sum = g.add(&x, &output);
-    norm(g, &sum, &encoder.norm_mlp)
+    Ok(norm(g, &sum, &encoder.norm_mlp))
 }
 
 fn norm(g: &mut GraphBuilder, x: &Value, layer: &LayerNorm<Flex>) -> Value {
@@ -112,19 +144,11 @@ pub(super) fn norm_weights(layer: &LayerNorm<Flex>) -> (Vec<f32>, Vec<f32>) {
 /// burn's default, which no layer changes.
 pub(super) const EPSILON: f32 = 1e-5;
 
+/// A layer too small to be worth another form.
 fn linear(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>) -> Value {
-    scaled_linear(g, x, layer, 1.0)
-}
-
-/// A layer whose outputs are all multiplied by `scale`.
-fn scaled_linear(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>, scale: f32) -> Value {
-    let times = |mut values: Vec<f32>| {
-        values.iter_mut().for_each(|value| *value *= scale);
-        values
-    };
-    let [rows, columns] = layer.weight.dims();
-    let weight = g.f32s("weight", &[rows, columns], &times(numbers(layer.weight.val())));
-    let bias = layer.bias.as_ref().map(|bias| g.f32s("bias", &[columns], &times(numbers(bias.val()))));
+    let Dense { shape, weight, bias } = Dense::of(layer);
+    let weight = g.f32s("weight", &shape, &weight);
+    let bias = bias.map(|bias| g.f32s("bias", &[shape[1]], &bias));
     g.linear(x, &weight, bias.as_ref())
 }
 
@@ -178,6 +202,8 @@ mod tests {
     use runtime::engine::{Engine, Input};
 
     use super::*;
+    use crate::export::agree::graph_scorer;
+    use crate::export::ranges::Ranges;
     use crate::model::Detector;
 
     /// The largest difference between burn and tract over a few windows of made-up features.
@@ -189,7 +215,7 @@ mod tests {
             mean: (0..features).map(|d| (d as f32 * 0.3).sin() * 3.0).collect(),
             deviation: (0..features).map(|d| 0.5 + (d % 7) as f32).collect(),
         };
-        let file = of_denet(&model, &config, &statistics).unwrap();
+        let file = of_denet(&model, &config, &statistics, Form::Float).unwrap();
         if let Some(path) = std::env::var_os("TADPOLE_KEEP_ONNX") {
             std::fs::write(std::path::Path::new(&path).join(format!("head-{features}-{scales}.onnx")), &file).unwrap();
         }
@@ -236,6 +262,36 @@ mod tests {
         for scales in [1, 2, 4] {
             let worst = difference(Some(32), 24, scales);
             assert!(worst <= 1e-5, "{scales} scales: {worst}");
+        }
+    }
+
+    #[test]
+    fn int8_scores_are_near_those_of_float32() {
+        for (width, features) in [(Some(64), 40), (None, 32)] {
+            let config = DeNetConfig { width, ..DeNetConfig::default() };
+            let model = DeNet::<Flex>::new(&config, features, 5, &burn::tensor::Device::<Flex>::default());
+            // Features of very different scales: one scale of all would lose the small ones.
+            let statistics = Statistics {
+                mean: (0..features).map(|d| (d % 5) as f32).collect(),
+                deviation: (0..features).map(|d| 10_f32.powi(d as i32 % 4 - 2)).collect(),
+            };
+            let windows: Vec<f32> = (0..6 * 64 * features)
+                .map(|i| {
+                    let d = i % features;
+                    ((i as f32 * 0.7).sin() + (i as f32 * 0.013).cos()) * statistics.deviation[d] + statistics.mean[d]
+                })
+                .collect();
+            let ranges = Ranges::measure(&model, &config, &statistics, &windows).unwrap();
+            assert_eq!(ranges.products().count(), usize::from(width.is_some()) + 3 * 8 + 1);
+            let file = |form| of_denet(&model, &config, &statistics, form).unwrap();
+            let scores = |file: &[u8]| graph_scorer(file, 64).unwrap()(&windows, 6).unwrap();
+            let (float, int8) = (file(Form::Float), file(Form::Int8(&ranges, None)));
+            assert!(int8.len() < float.len() / 2, "{} bytes, float32 {}", int8.len(), float.len());
+            let (float, int8) = (scores(&float), scores(&int8));
+            let gap = float.iter().zip(&int8).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(gap > 0.0 && gap <= 0.02, "{gap}");
+            let one = scores(&file(Form::Int8(&ranges, Some("scale1_widen"))));
+            assert!(one != float && one != int8);
         }
     }
 }

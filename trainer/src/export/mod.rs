@@ -2,16 +2,24 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`agree`] | int8 against float32 on held-out recordings |
 //! | [`calibrate`] | a threshold for a stated false-alarm rate |
 //! | [`command`] | `tadpole-trainer export` and `keygen` |
 //! | [`head`] | trained weights into the graph that engines run |
 //! | [`keys`] | making and reading the key that signs |
 //! | [`package`] | manifest and files into one signed bundle |
+//! | [`products`] | the head's large products in float32, int8 for tract, int8 for the others |
+//! | [`quantise`] | weights to int8 |
+//! | [`ranges`] | how large the products' inputs become, on real windows |
 //! | [`step`] | the same weights into the graph that scores one segment at a time |
 
+pub mod agree;
 pub mod calibrate;
 pub mod command;
 pub mod head;
 pub mod keys;
 pub mod package;
+pub mod products;
+pub mod quantise;
+pub mod ranges;
 pub mod step;

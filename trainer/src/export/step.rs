@@ -208,6 +208,7 @@ mod tests {
     use runtime::score::step::{StepHead, StepModel};
 
     use super::*;
+    use crate::export::products::Form;
     use crate::model::Detector as _;
 
     /// A network of random weights, a stream of random rows, and the largest difference between the step's scores and those
@@ -221,7 +222,7 @@ mod tests {
             mean: (0..features).map(|d| (d as f32 * 0.3).sin() * 3.0).collect(),
             deviation: (0..features).map(|d| 0.5 + (d % 7) as f32).collect(),
         };
-        let full = head::of_denet(&model, &config, &statistics).unwrap();
+        let full = head::of_denet(&model, &config, &statistics, Form::Float).unwrap();
         let mut full = TractEngine::load(&full, "head").unwrap();
         let step = of_denet(&model, &config, &statistics, look_ahead).unwrap();
         let mut step = StepHead::new(StepModel::from_onnx(&step).unwrap());

@@ -1,0 +1,123 @@
+//! Int8 against float32, on the recordings that the run held out: scores of both come in, and where one tells incidents
+//! from traffic differently from the other, the export is refused.
+//!
+//! With few recordings, two that score alike and change places move the AUC by more than any limit: one such pair is
+//! allowed.
+
+use std::path::Path;
+
+use runtime::engine::tract::TractEngine;
+use runtime::engine::{Engine, Input};
+use runtime::{Error, Result};
+
+use super::head;
+use super::products::Form;
+use super::ranges::Ranges;
+use crate::dataset::{Dataset, Split, Video};
+use crate::evaluate::metrics::{Curve, Observation};
+use crate::evaluate::{Scored, figures};
+use crate::train::{Plan, Run};
+
+/// How far the AUC of int8 may be from that of float32.
+pub const AUC_GAP_MAX: f64 = 0.005;
+
+/// The scores of a video's rows.
+pub type VideoScorer<'a> = dyn FnMut(&Video) -> Result<Vec<f32>> + 'a;
+
+/// How well scores tell recordings, and frames where their truth is known, from each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aucs {
+    /// Over videos, by their highest score; absent with one class alone.
+    pub video: Option<f64>,
+    /// Over frames; absent where events are not listed.
+    pub frame: Option<f64>,
+    /// Pairs of an abnormal and a normal video.
+    pub pairs: usize,
+}
+
+/// The training videos that the run held out, if the data that it was trained on is still there.
+///
+/// # Errors
+/// When it is not, or is other data.
+pub fn held_out(run: &Run) -> Result<Vec<Video>> {
+    let mark = &run.file.dataset;
+    let dataset = Dataset::open(Path::new(&mark.path))?;
+    let videos = dataset.videos(Split::Train)?;
+    let labels: Vec<bool> = videos.iter().map(|video| video.entry.abnormal).collect();
+    if dataset.contract != run.file.contract || videos.len() != mark.videos {
+        return Err(Error::invalid(&mark.path, "is no longer the data of the run", "put back what it was trained on"));
+    }
+    let plan = Plan::new(&labels, run.file.settings.validation_share, run.file.seed);
+    Ok(plan.held_out.into_iter().map(|index| videos[index].clone()).collect())
+}
+
+/// Score all videos, and judge the scores.
+pub fn aucs(videos: &[Video], scorer: &mut VideoScorer<'_>) -> Result<Aucs> {
+    let score = |video| Ok(Scored { video, scores: scorer(video)? });
+    let scored: Vec<Scored<'_>> = videos.iter().map(score).collect::<Result<_>>()?;
+    let known = |video: &Video| video.entry.frames.is_some() && video.entry.abnormal != video.entry.events.is_empty();
+    let frame = if videos.iter().all(known) { figures(&scored)?.frame_auc } else { None };
+    let of = |item: &Scored<'_>| {
+        let highest = item.scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        Observation::of(highest, item.video.entry.abnormal)
+    };
+    let abnormal = videos.iter().filter(|video| video.entry.abnormal).count();
+    let video = Curve::new(scored.iter().map(of).collect()).auc();
+    Ok(Aucs { video, frame, pairs: abnormal * (videos.len() - abnormal) })
+}
+
+/// Whether int8 tells recordings apart as float32 does.
+pub fn agree(float: Aucs, int8: Aucs) -> bool {
+    let within = |a: Option<f64>, b: Option<f64>, limit: f64| match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= limit + 1e-9,
+        (a, b) => a == b,
+    };
+    let one_pair = 1.0 / float.pairs.max(1) as f64;
+    within(float.video, int8.video, AUC_GAP_MAX.max(one_pair)) && within(float.frame, int8.frame, AUC_GAP_MAX)
+}
+
+/// Scores of raw windows by a full-window graph on the camera's engine, for [`crate::evaluate`].
+pub fn graph_scorer(graph: &[u8], segments: usize) -> Result<impl FnMut(&[f32], usize) -> Result<Vec<f32>> + use<>> {
+    let mut engine = TractEngine::load(graph, "head")?;
+    Ok(move |windows: &[f32], n: usize| {
+        let mut scores = vec![0.0; n * segments];
+        for (window, scores) in windows.chunks_exact(windows.len() / n).zip(scores.chunks_exact_mut(segments)) {
+            engine.run(Input::F32(window), scores)?;
+        }
+        Ok(scores)
+    })
+}
+
+/// The product that, alone in int8, moves the scores of `windows` most, and by how much.
+pub fn worst_product(run: &Run, ranges: &Ranges, windows: &[f32]) -> Result<(String, f32)> {
+    let segments = run.file.settings.model.segments();
+    let n = windows.len() / (segments * run.features());
+    let scores = |form: Form<'_>| graph_scorer(&head::of_run(run, form)?, segments)?(windows, n);
+    let float = scores(Form::Float)?;
+    let mut worst = (String::new(), 0.0_f32);
+    for product in ranges.products() {
+        let int8 = scores(Form::Int8(ranges, Some(product)))?;
+        let gap = float.iter().zip(&int8).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        if gap >= worst.1 {
+            worst = (product.into(), gap);
+        }
+    }
+    Ok(worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pair_may_change_places_and_no_more() {
+        let of = |video, frame, pairs| Aucs { video, frame, pairs };
+        assert!(agree(of(Some(0.9), None, 1000), of(Some(0.896), None, 1000)));
+        assert!(!agree(of(Some(0.9), None, 1000), of(Some(0.894), None, 1000)));
+        assert!(agree(of(Some(0.75), None, 4), of(Some(1.0), None, 4)));
+        assert!(!agree(of(Some(0.5), None, 4), of(Some(1.0), None, 4)));
+        assert!(!agree(of(Some(0.9), Some(0.9), 10), of(Some(0.9), Some(0.91), 10)));
+        assert!(agree(of(None, None, 0), of(None, None, 0)));
+        assert!(!agree(of(Some(0.9), None, 10), of(None, None, 10)));
+    }
+}

@@ -1,0 +1,139 @@
+//! The large matrix products of a graph, in the form that its engine computes them: a layer and its input in, the nodes
+//! that stand for it out.
+//!
+//! | form | nodes | for |
+//! |---|---|---|
+//! | [`Form::Float`] | `MatMul`, `Add` | every engine |
+//! | [`Form::Watched`] | the same, and the largest magnitude of each input row put out | calibration, [`super::ranges`] |
+//! | [`Form::Int8`] | `QuantizeLinear`, `MatMulInteger`, `Cast`, `Mul` by `s_x s_w[n]`, `Add` | tract, which keeps this in int8 |
+//! | [`Form::Qdq`] | `QuantizeLinear` and `DequantizeLinear` around each operand of `MatMul`, `Add` | onnxruntime, TensorRT |
+//!
+//! Both int8 forms hold the same numbers: symmetric, activations per tensor with the scale that calibration found,
+//! weights per output column. QDQ keeps its weights as floats with the pair behind them: TensorRT 8 refuses
+//! `DequantizeLinear` on a weight that is stored in int8.
+
+use runtime::Result;
+
+use super::quantise::{Dense, scale};
+use super::ranges::{Ranges, Watch};
+use crate::onnx::{ElementType, GraphBuilder, Value, attribute};
+
+/// How the large products of a graph are computed.
+#[derive(Debug)]
+pub enum Form<'a> {
+    /// In float32.
+    Float,
+    /// In float32, and the largest magnitude of each row that goes into them is put out instead of scores.
+    Watched(&'a mut Watch),
+    /// In int8 as tract likes it; with a name, that product alone.
+    Int8(&'a Ranges, Option<&'a str>),
+    /// In int8 as onnxruntime and TensorRT like it.
+    Qdq(&'a Ranges),
+}
+
+/// Makes the products of one graph.
+#[derive(Debug)]
+pub(super) struct Products<'a> {
+    form: Form<'a>,
+    /// The last input and what it became: query, key and value share theirs.
+    last: Option<(Value, Value)>,
+    watched: Vec<Value>,
+}
+
+impl<'a> Products<'a> {
+    pub fn new(form: Form<'a>) -> Self {
+        Self { form, last: None, watched: Vec::new() }
+    }
+
+    /// Whether inputs must be standardised before the projection, not by it: raw features differ in scale, and one
+    /// scale of a tensor cannot serve them all.
+    pub fn standardise_first(&self) -> bool {
+        !matches!(self.form, Form::Float)
+    }
+
+    /// The product `name` of `x [1, tokens, K]`.
+    pub fn run(
+        &mut self,
+        g: &mut GraphBuilder,
+        name: &str,
+        (x, tokens): (&Value, usize),
+        layer: &Dense,
+    ) -> Result<Value> {
+        let [rows, columns] = layer.shape;
+        let product = match &mut self.form {
+            Form::Int8(ranges, only) if only.is_none_or(|only| only == name) => {
+                let step = scale(ranges.bound(name)?);
+                let x = once(&mut self.last, x, || {
+                    let scale = g.scalar(step);
+                    g.quantize_i8(x, &scale)
+                });
+                let weight = layer.quantised();
+                let values = g.i8s("weight", &[rows, columns], &weight.values);
+                let sums = g.matmul_integer(&x, &values);
+                let sums = g.cast(&sums, ElementType::F32);
+                let steps: Vec<f32> = weight.scales.iter().map(|scale| scale * step).collect();
+                let steps = g.f32s("scale", &[columns], &steps);
+                g.mul(&sums, &steps)
+            }
+            Form::Qdq(ranges) => {
+                let step = scale(ranges.bound(name)?);
+                let x = once(&mut self.last, x, || {
+                    let scale = g.scalar(step);
+                    let quantised = g.quantize_i8(x, &scale);
+                    g.dequantize_i8(&quantised, &scale, None)
+                });
+                let weight = qdq_weight(g, layer);
+                g.matmul(&x, &weight)
+            }
+            Form::Float | Form::Int8(..) => plain(g, x, layer),
+            Form::Watched(watch) => {
+                let magnitude = g.abs(x);
+                self.watched.push(g.reduce_max(&magnitude, &[2], true));
+                watch.add(name, tokens);
+                plain(g, x, layer)
+            }
+        };
+        Ok(match &layer.bias {
+            Some(bias) => {
+                let bias = g.f32s("bias", &[columns], bias);
+                g.add(&product, &bias)
+            }
+            None => product,
+        })
+    }
+
+    /// What was watched, in the order of [`Watch`]: `[1, rows of all products]`. None for other forms.
+    pub fn watched(&self, g: &mut GraphBuilder) -> Option<(Value, usize)> {
+        let Form::Watched(watch) = &self.form else { return None };
+        let all = g.concat(&self.watched.iter().collect::<Vec<_>>(), 1);
+        Some((g.reshape(&all, &[1, watch.rows() as i64]), watch.rows()))
+    }
+}
+
+/// What `make` makes of `x`, made once for products that follow each other with the same input (and thus the same range).
+fn once(last: &mut Option<(Value, Value)>, x: &Value, make: impl FnOnce() -> Value) -> Value {
+    match last {
+        Some((known, made)) if known == x => made.clone(),
+        _ => {
+            let made = make();
+            *last = Some((x.clone(), made.clone()));
+            made
+        }
+    }
+}
+
+fn plain(g: &mut GraphBuilder, x: &Value, layer: &Dense) -> Value {
+    let weight = g.f32s("weight", &layer.shape, &layer.weight);
+    g.matmul(x, &weight)
+}
+
+/// The weight, quantised per column and back.
+fn qdq_weight(g: &mut GraphBuilder, layer: &Dense) -> Value {
+    let columns = layer.shape[1];
+    let weight = g.f32s("weight", &layer.shape, &layer.weight);
+    let scales = g.f32s("scale", &[columns], &layer.quantised().scales);
+    let zeros = g.i8s("zero_points", &[columns], &vec![0; columns]);
+    let axis = || vec![attribute::int("axis", 1)];
+    let quantised = g.node("QuantizeLinear", &[&weight, &scales, &zeros], axis());
+    g.node("DequantizeLinear", &[&quantised, &scales, &zeros], axis())
+}
