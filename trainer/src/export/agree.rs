@@ -8,6 +8,8 @@ use std::path::Path;
 
 use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine, Input};
+use runtime::score::Scorer;
+use runtime::score::step::{StepHead, StepModel};
 use runtime::{Error, Result};
 
 use super::head;
@@ -85,6 +87,16 @@ pub fn graph_scorer(graph: &[u8], segments: usize) -> Result<impl FnMut(&[f32], 
             engine.run(Input::F32(window), scores)?;
         }
         Ok(scores)
+    })
+}
+
+/// Scores as a camera gives them, row by row, with the head while the window fills and the step from then on.
+pub fn camera_scorer(head: &[u8], step: &[u8]) -> Result<impl FnMut(&Video) -> Result<Vec<f32>> + use<>> {
+    let step = StepHead::new(StepModel::from_onnx(step)?);
+    let mut scorer = Scorer::new(Box::new(TractEngine::load(head, "head")?), Some(step))?;
+    Ok(move |video: &Video| {
+        scorer.restart();
+        video.read()?.mean_crop().chunks_exact(video.header.width).map(|row| scorer.score(row)).collect()
     })
 }
 

@@ -19,6 +19,7 @@ use super::agree::{self, Aucs};
 use super::package::{Part, package};
 use super::products::Form;
 use super::ranges::{self, Ranges};
+use super::step::Precision;
 use super::{calibrate, head, keys, step};
 use crate::dataset::{Dataset, Split, Video};
 use crate::evaluate::{Mode, Scorer, run_scorer, score_video};
@@ -53,6 +54,10 @@ pub struct ExportArgs {
     /// Which engine the bundle is for.
     #[arg(long, value_enum, default_value_t = Target::Tract)]
     target: Target,
+    /// How the step, which scores once a camera's window is full, is stored and computed. Refused: int8 that tells
+    /// held-out recordings apart differently from float32.
+    #[arg(long, value_enum, default_value_t = Precision::Float32)]
+    precision: Precision,
     /// Data set whose normal training recordings the threshold is calibrated on: footage that the model was not
     /// trained on. Without it, the normal recordings of the run's own data set, which flatters the model.
     #[arg(long)]
@@ -124,8 +129,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     write_atomic(&args.out.with_extension("head.onnx"), &graph)?;
     write_atomic(&args.out.with_extension("head.int8.onnx"), &int8.tract)?;
     write_atomic(&args.out.with_extension("head.qdq.onnx"), &int8.qdq)?;
-    let step = step::of_run(&run, manifest.look_ahead as usize)?;
-    proof::prove_step(&step, &manifest.golden)?;
+    let step = step_of(&run, &graph, manifest.look_ahead as usize, args.precision)?;
     let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph), Part::new("step.onnx", FileRole::Step, step)];
     parts.extend(extractor.map(|graph| Part::new("extractor.onnx", FileRole::Extractor, graph)));
     let id = package(&args.out, manifest, &parts, &key)?;
@@ -220,6 +224,23 @@ fn quantised(run: &Run, dataset: &Dataset) -> Result<Int8Heads> {
     }
     log::info!("head.int8.onnx: {} on {} held-out recordings", told(float, int8), videos.len());
     Ok(heads)
+}
+
+/// The step, compared with its float32 form on what the run held out.
+fn step_of(run: &Run, head: &[u8], look_ahead: usize, precision: Precision) -> Result<Vec<u8>> {
+    let step = step::of_run(run, look_ahead, precision)?;
+    if precision == Precision::Float32 {
+        return Ok(step);
+    }
+    let Some(videos) = held_out(run) else { return Ok(step) };
+    let float = step::of_run(run, look_ahead, Precision::Float32)?;
+    let judged = |step: &[u8]| agree::aucs(&videos, &mut agree::camera_scorer(head, step)?);
+    let (float, int8) = (judged(&float)?, judged(&step)?);
+    if !agree::agree(float, int8) {
+        return Err(disagreement("step.onnx", float, int8, ""));
+    }
+    log::info!("step.onnx: {} on {} held-out recordings", told(float, int8), videos.len());
+    Ok(step)
 }
 
 /// What the run held out; none, and a word about it, where nothing can be compared.

@@ -35,12 +35,7 @@ pub fn of_run(run: &Run, form: Form<'_>) -> Result<Vec<u8>> {
 }
 
 /// A network and its training set's statistics as an ONNX file.
-pub fn of_denet(
-    model: &DeNet<Flex>,
-    config: &DeNetConfig,
-    statistics: &Statistics,
-    form: Form<'_>,
-) -> Result<Vec<u8>> {
+pub fn of_denet(model: &DeNet<Flex>, config: &DeNetConfig, statistics: &Statistics, form: Form<'_>) -> Result<Vec<u8>> {
     let segments = config.segments;
     let mut products = Products::new(form);
     let mut g = GraphBuilder::new("denet", "DE-Net: a window of raw segment features to one anomaly score per segment");

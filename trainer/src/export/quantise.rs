@@ -63,7 +63,8 @@ impl Columns {
             }
         }
         let scales: Vec<f32> = most.iter().map(|&most| scale(most)).collect();
-        let quantise = |(value, scale): (&f32, &f32)| (value / scale).round_ties_even().clamp(-INT8_MAX, INT8_MAX) as i8;
+        let quantise =
+            |(value, scale): (&f32, &f32)| (value / scale).round_ties_even().clamp(-INT8_MAX, INT8_MAX) as i8;
         let values = weight.chunks_exact(columns).flat_map(|row| row.iter().zip(&scales).map(quantise)).collect();
         Self { values, scales }
     }

@@ -16,25 +16,41 @@
 //! | `x` | `[1, D]` | the newest segment, projected or standardised |
 //! | `convS`, `keyS`, `valueS` | `[1, D]` | what the newest segment completes |
 //!
-//! Weights are named for the firmware, which takes them out of the graph and keeps the state itself.
+//! Weights are named for the firmware, which takes them out of the graph and keeps the state itself. In int8, the large
+//! layers' `NAME_weight` is of signed bytes, with a `NAME_scale` per output column; the row that goes into them is
+//! quantised as it comes, by its own largest magnitude, so nothing is calibrated.
 
 use burn::backend::Flex;
 use burn::nn::{LayerNorm, Linear};
+use clap::ValueEnum;
 use runtime::Result;
 
 use super::head::{self, numbers};
+use super::quantise::{Dense, INT8_MAX};
 use crate::dataset::Statistics;
 use crate::model::ModelConfig;
 use crate::model::denet::encoder::Encoder;
-use crate::model::denet::{DeNet, DeNetConfig};
+use crate::model::denet::{Classifier, DeNet, DeNetConfig};
 use crate::onnx::{ElementType, GraphBuilder, Value};
 use crate::train::Run;
 
+/// How a step's large layers are stored and computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// As trained.
+    Float32,
+    /// A quarter of the bytes, and of the time that they take to come from memory.
+    Int8,
+}
+
+/// A row whose largest magnitude is below this is a row of zeros, in int8.
+const ZERO_BELOW: f32 = 1e-30;
+
 /// The chosen weights of a run as a step graph.
-pub fn of_run(run: &Run, look_ahead: usize) -> Result<Vec<u8>> {
+pub fn of_run(run: &Run, look_ahead: usize, precision: Precision) -> Result<Vec<u8>> {
     let ModelConfig::DeNet(config) = &run.file.settings.model;
     let model: DeNet<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
-    of_denet(&model, config, &run.file.statistics, look_ahead)
+    of_denet(&model, config, &run.file.statistics, look_ahead, precision)
 }
 
 /// The step of a network, with its training set's statistics, asking for the position `look_ahead` before the newest.
@@ -43,6 +59,7 @@ pub fn of_denet(
     config: &DeNetConfig,
     statistics: &Statistics,
     look_ahead: usize,
+    precision: Precision,
 ) -> Result<Vec<u8>> {
     let segments = config.segments;
     let features = statistics.mean.len();
@@ -54,9 +71,15 @@ pub fn of_denet(
     let row = g.input("row", ElementType::F32, &[1, features]);
     g.scope("input");
     let x = match &model.projection {
+        Some(projection) if precision == Precision::Int8 => {
+            // Raw features differ in scale, and would be quantised with one.
+            let x = head::standardised(&mut g, &row, statistics);
+            layer(&mut g, "projection", &x, &Dense::of(projection), precision)
+        }
         Some(projection) => {
             let (weight, bias) = head::folded(projection, statistics);
-            layer(&mut g, "projection", &row, (features, bias.len()), &weight, Some(&bias))
+            let folded = Dense { shape: [features, bias.len()], weight, bias: Some(bias) };
+            layer(&mut g, "projection", &row, &folded, precision)
         }
         None => head::standardised(&mut g, &row, statistics),
     };
@@ -76,22 +99,24 @@ pub fn of_denet(
             }
             _ => x.clone(),
         };
-        let conv = linear(&mut g, &format!("{name}_conv"), &rows, &scale.conv);
+        let conv = layer(&mut g, &format!("{name}_conv"), &rows, &Dense::of(&scale.conv), precision);
         g.output(&format!("conv{}", s + 1), &conv, ElementType::F32, &[1, width]);
-        let shape = Shape { name, number: s + 1, tokens: segments / scale.stride, width };
+        let shape = Shape { name, number: s + 1, tokens: segments / scale.stride, width, precision };
         let asked = (segments - 1 - look_ahead) / scale.stride;
         let encoded = encoder(&mut g, &shape, &conv, asked, &scale.encoder);
-        let part = linear(&mut g, &format!("{}_fuse", shape.name), &encoded, &scale.fuse);
+        let part = layer(&mut g, &format!("{}_fuse", shape.name), &encoded, &Dense::of(&scale.fuse), precision);
         fused = Some(match fused {
             Some(sum) => g.add(&sum, &part),
             None => part,
         });
     }
     g.scope("classifier");
-    let y = linear(&mut g, "classifier_first", &fused.unwrap_or(x), &model.classifier.first);
+    // The last two layers are small.
+    let Classifier { first, second, third, .. } = &model.classifier;
+    let y = layer(&mut g, "classifier_first", &fused.unwrap_or(x), &Dense::of(first), precision);
     let y = g.relu(&y);
-    let y = linear(&mut g, "classifier_second", &y, &model.classifier.second);
-    let y = linear(&mut g, "classifier_third", &y, &model.classifier.third);
+    let y = layer(&mut g, "classifier_second", &y, &Dense::of(second), Precision::Float32);
+    let y = layer(&mut g, "classifier_third", &y, &Dense::of(third), Precision::Float32);
     let score = g.sigmoid(&y);
     g.output("score", &score, ElementType::F32, &[1, 1]);
     g.finish()
@@ -103,18 +128,19 @@ struct Shape {
     number: usize,
     tokens: usize,
     width: usize,
+    precision: Precision,
 }
 
 fn encoder(g: &mut GraphBuilder, shape: &Shape, conv: &Value, asked: usize, encoder: &Encoder<Flex>) -> Value {
-    let &Shape { ref name, number, tokens, width } = shape;
+    let &Shape { ref name, number, tokens, width, precision } = shape;
     let hint = |part: &str| format!("{name}_{part}");
     let heads = encoder.heads;
     let per_head = width / heads;
     let position = numbers(encoder.position.val());
     // Keys and values of the whole window: those kept, the new one, and the constant part of each.
     let mut rows = |kind: &str, layer_of: &Linear<Flex>, order: &[usize]| {
-        let weight = numbers(layer_of.weight.val());
-        let new = layer(g, &hint(kind), conv, (width, width), &weight, None);
+        let unbiased = Dense { bias: None, ..Dense::of(layer_of) };
+        let new = layer(g, &hint(kind), conv, &unbiased, precision);
         g.output(&format!("{kind}{number}"), &new, ElementType::F32, &[1, width]);
         let all = if tokens > 1 {
             let kept = g.input(&format!("{kind}s{number}"), ElementType::F32, &[tokens - 1, width]);
@@ -137,22 +163,19 @@ fn encoder(g: &mut GraphBuilder, shape: &Shape, conv: &Value, asked: usize, enco
     };
     let here = g.f32s(&hint("position"), &[1, width], &position[asked * width..(asked + 1) * width]);
     let z = g.add(&c, &here);
-    let scale = 1.0 / (per_head as f32).sqrt();
-    let times = |values: Vec<f32>| values.into_iter().map(|value| value * scale).collect::<Vec<_>>();
-    let bias = encoder.query.bias.as_ref().map(|bias| times(numbers(bias.val())));
-    let query = times(numbers(encoder.query.weight.val()));
-    let query = layer(g, &hint("query"), &z, (width, width), &query, bias.as_deref());
+    let query = Dense::of(&encoder.query).times(1.0 / (per_head as f32).sqrt());
+    let query = layer(g, &hint("query"), &z, &query, precision);
     let query = g.reshape(&query, &[heads as i64, 1, per_head as i64]);
     let logits = g.matmul(&query, &key);
     let weights = g.softmax(&logits, 2);
     let attended = g.matmul(&weights, &value);
     let attended = g.reshape(&attended, &[1, width as i64]);
-    let attended = linear(g, &hint("joined"), &attended, &encoder.joined);
+    let attended = layer(g, &hint("joined"), &attended, &Dense::of(&encoder.joined), precision);
     let sum = g.add(&z, &attended);
     let y = norm(g, &hint("norm_attention"), &sum, &encoder.norm_attention);
-    let hidden = linear(g, &hint("widen"), &y, &encoder.widen);
+    let hidden = layer(g, &hint("widen"), &y, &Dense::of(&encoder.widen), precision);
     let hidden = g.gelu_tanh(&hidden);
-    let output = linear(g, &hint("narrow"), &hidden, &encoder.narrow);
+    let output = layer(g, &hint("narrow"), &hidden, &Dense::of(&encoder.narrow), precision);
     let sum = g.add(&y, &output);
     norm(g, &hint("norm_mlp"), &sum, &encoder.norm_mlp)
 }
@@ -181,23 +204,45 @@ fn norm(g: &mut GraphBuilder, hint: &str, x: &Value, layer: &LayerNorm<Flex>) ->
     g.layer_norm(x, &scale, &bias, head::EPSILON)
 }
 
-fn linear(g: &mut GraphBuilder, hint: &str, x: &Value, of: &Linear<Flex>) -> Value {
-    let bias = of.bias.as_ref().map(|bias| numbers(bias.val()));
-    let [rows, columns] = of.weight.dims();
-    layer(g, hint, x, (rows, columns), &numbers(of.weight.val()), bias.as_deref())
+/// `x [1, K]` through a layer, to `[1, N]`.
+fn layer(g: &mut GraphBuilder, hint: &str, x: &Value, of: &Dense, precision: Precision) -> Value {
+    let columns = of.shape[1];
+    let name = format!("{hint}_weight");
+    let product = match precision {
+        Precision::Float32 => {
+            let weight = g.f32s(&name, &of.shape, &of.weight);
+            g.matmul(x, &weight)
+        }
+        Precision::Int8 => {
+            let (step, x) = quantised_row(g, x);
+            let weight = of.quantised();
+            let values = g.i8s(&name, &of.shape, &weight.values);
+            let sums = g.matmul_integer(&x, &values);
+            let sums = g.cast(&sums, ElementType::F32);
+            let scales = g.f32s(&format!("{hint}_scale"), &[columns], &weight.scales);
+            let steps = g.mul(&scales, &step);
+            g.mul(&sums, &steps)
+        }
+    };
+    match &of.bias {
+        Some(bias) => {
+            let bias = g.f32s(&format!("{hint}_bias"), &[columns], bias);
+            g.add(&product, &bias)
+        }
+        None => product,
+    }
 }
 
-fn layer(
-    g: &mut GraphBuilder,
-    hint: &str,
-    x: &Value,
-    (rows, columns): (usize, usize),
-    weight: &[f32],
-    bias: Option<&[f32]>,
-) -> Value {
-    let weight = g.f32s(&format!("{hint}_weight"), &[rows, columns], weight);
-    let bias = bias.map(|bias| g.f32s(&format!("{hint}_bias"), &[columns], bias));
-    g.linear(x, &weight, bias.as_ref())
+/// A row in int8 by its largest magnitude, and what 1 stands for in it, `[1, 1]`.
+fn quantised_row(g: &mut GraphBuilder, x: &Value) -> (Value, Value) {
+    let magnitude = g.abs(x);
+    let most = g.reduce_max(&magnitude, &[1], true);
+    let (least, full) = (g.scalar(ZERO_BELOW), g.scalar(INT8_MAX));
+    let most = g.max(&most, &least);
+    let inverse = g.div(&full, &most);
+    let scaled = g.mul(x, &inverse);
+    let rounded = g.round(&scaled);
+    (g.div(&most, &full), g.cast(&rounded, ElementType::I8))
 }
 
 #[cfg(test)]
@@ -213,7 +258,13 @@ mod tests {
 
     /// A network of random weights, a stream of random rows, and the largest difference between the step's scores and those
     /// of the full window, over every segment from the 64th on.
-    fn difference(width: Option<usize>, features: usize, scales: usize, look_ahead: usize) -> f32 {
+    fn difference(
+        width: Option<usize>,
+        features: usize,
+        scales: usize,
+        look_ahead: usize,
+        precision: Precision,
+    ) -> f32 {
         let config = DeNetConfig { width, scales, ..DeNetConfig::default() };
         let device = burn::tensor::Device::<Flex>::default();
         let seed = (features * 100 + scales * 10 + look_ahead) as u64;
@@ -224,7 +275,7 @@ mod tests {
         };
         let full = head::of_denet(&model, &config, &statistics, Form::Float).unwrap();
         let mut full = TractEngine::load(&full, "head").unwrap();
-        let step = of_denet(&model, &config, &statistics, look_ahead).unwrap();
+        let step = of_denet(&model, &config, &statistics, look_ahead, precision).unwrap();
         let mut step = StepHead::new(StepModel::from_onnx(&step).unwrap());
         let mut rows: Vec<f32> = Vec::new();
         let (mut worst, mut low, mut high) = (0.0_f32, 1.0_f32, 0.0_f32);
@@ -253,10 +304,29 @@ mod tests {
         for (width, features) in [(None, 64), (Some(128), 40), (Some(256), 300)] {
             for scales in 1..=4 {
                 for look_ahead in [0, 3] {
-                    let worst = difference(width, features, scales, look_ahead);
+                    let worst = difference(width, features, scales, look_ahead, Precision::Float32);
                     assert!(worst <= 1e-5, "{width:?} {scales} scales, look-ahead {look_ahead}: {worst}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_int8_step_is_near_the_full_window() {
+        for (width, features) in [(None, 64), (Some(128), 40), (Some(256), 300)] {
+            for (scales, look_ahead) in [(1, 0), (3, 0), (3, 5)] {
+                let worst = difference(width, features, scales, look_ahead, Precision::Int8);
+                assert!(worst > 0.0 && worst <= 0.02, "{width:?} {scales} scales, look-ahead {look_ahead}: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn int8_takes_a_third_of_the_bytes() {
+        let config = DeNetConfig { width: Some(256), ..DeNetConfig::default() };
+        let model = DeNet::<Flex>::new(&config, 300, 1, &burn::tensor::Device::<Flex>::default());
+        let bytes = |precision| of_denet(&model, &config, &Statistics::identity(300), 0, precision).unwrap().len();
+        let (float, int8) = (bytes(Precision::Float32), bytes(Precision::Int8));
+        assert!(int8 * 3 <= float, "{int8} bytes, float32 {float}");
     }
 }

@@ -3,9 +3,11 @@
 
 #![expect(clippy::inline_always, reason = "the kernels run inside one function compiled for the CPU's vectors")]
 
+pub mod int8;
 pub mod product;
 pub mod simd;
 
+pub use int8::{Int8Product, Int8Weights};
 pub use product::{Product, Weights};
 
 /// The sum of products of two rows of one length, in eight chains: the same bits on every machine.

@@ -17,12 +17,14 @@
 //! rows a scale, whose phases interleave, holds them all.
 //!
 //! A look-ahead of L segments asks for the position L before the newest. All buffers are made when the model is loaded.
+//! Layers whose weights the bundle holds in int8 run in int8; attention, norms and what is kept are float32.
 
+mod layer;
 mod model;
 
 pub use model::StepModel;
 
-use crate::engine::kernels::{Product, Weights, dot};
+use crate::engine::kernels::dot;
 use crate::window::SEGMENTS;
 use model::{Norm, Scale};
 
@@ -49,6 +51,10 @@ struct Ring {
 /// Room for one step.
 #[derive(Debug)]
 struct Buffers {
+    /// A standardised row.
+    standard: Vec<f32>,
+    /// A quantised row.
+    room: Vec<i8>,
     joined_x: Vec<f32>,
     token: Vec<f32>,
     query: Vec<f32>,
@@ -69,16 +75,18 @@ impl StepHead {
         let rings = model.scales.iter().map(|_| Ring { conv: rows(), keys: rows(), values: rows() }).collect();
         let longest = model.scales.iter().map(|scale| scale.stride).max().unwrap_or(1);
         let buffers = Buffers {
+            standard: vec![0.0; model.features],
+            room: vec![0; model.longest_row()],
             joined_x: vec![0.0; longest * d],
             token: vec![0.0; d],
             query: vec![0.0; d],
             logits: vec![0.0; SEGMENTS],
             attended: vec![0.0; d],
             sum: vec![0.0; d],
-            hidden: vec![0.0; model.scales.iter().map(|scale| scale.widen.cols).max().unwrap_or(0)],
+            hidden: vec![0.0; model.scales.iter().map(|scale| scale.widen.cols()).max().unwrap_or(0)],
             fused: vec![0.0; d],
-            first: vec![0.0; model.classifier[0].cols],
-            second: vec![0.0; model.classifier[1].cols],
+            first: vec![0.0; model.classifier[0].cols()],
+            second: vec![0.0; model.classifier[1].cols()],
         };
         Self { seen: 0, recent: rows(), rings, buffers, model }
     }
@@ -109,11 +117,11 @@ impl StepHead {
         let d = model.width;
         let at = (*seen % SEGMENTS as u64) as usize;
         let x = &mut recent[at * d..(at + 1) * d];
-        model.input.run(row, x);
+        model.input.run(row, &mut buffers.standard, &mut buffers.room, x);
         *seen += 1;
         for (scale, ring) in model.scales.iter().zip(rings.iter_mut()) {
             if *seen >= scale.stride as u64 {
-                scale.take_in(at, recent, ring, &mut buffers.joined_x[..scale.stride * d]);
+                scale.take_in(at, recent, ring, buffers);
             }
         }
         if *seen < SEGMENTS as u64 {
@@ -124,53 +132,47 @@ impl StepHead {
             scale.ask(at, ring, model.heads, buffers);
         }
         let [first, second, third] = &model.classifier;
-        product(first, &buffers.fused, &mut buffers.first, true);
-        product(second, &buffers.first, &mut buffers.second, false);
+        let Buffers { room, .. } = buffers;
+        first.run_relu(&buffers.fused, room, &mut buffers.first);
+        second.run(&buffers.first, room, &mut buffers.second);
         let mut logit = [0.0];
-        product(third, &buffers.second, &mut logit, false);
+        third.run(&buffers.second, room, &mut logit);
         Some(1.0 / (1.0 + (-logit[0]).exp()))
     }
 }
 
-fn product(weights: &Weights, a: &[f32], out: &mut [f32], relu: bool) {
-    let low = if relu { 0.0 } else { f32::NEG_INFINITY };
-    Product { a, weights, add: None, clamp: (low, f32::INFINITY), out }.run();
-}
-
-fn add_product(weights: &Weights, a: &[f32], add: &[f32], out: &mut [f32]) {
-    Product { a, weights, add: Some(add), clamp: (f32::NEG_INFINITY, f32::INFINITY), out }.run();
-}
-
 impl Scale {
     /// The convolution that ends at slot `at`, its key and its value.
-    fn take_in(&self, at: usize, recent: &[f32], ring: &mut Ring, joined: &mut [f32]) {
+    fn take_in(&self, at: usize, recent: &[f32], ring: &mut Ring, buffers: &mut Buffers) {
         let d = self.width();
+        let Buffers { joined_x, room, .. } = buffers;
+        let joined = &mut joined_x[..self.stride * d];
         for (i, to) in joined.chunks_exact_mut(d).enumerate() {
             let slot = (at + SEGMENTS + 1 + i - self.stride) % SEGMENTS;
             to.copy_from_slice(&recent[slot * d..(slot + 1) * d]);
         }
         let range = at * d..(at + 1) * d;
-        product(&self.conv, joined, &mut ring.conv[range.clone()], false);
+        self.conv.run(joined, room, &mut ring.conv[range.clone()]);
         let conv = &ring.conv[range.clone()];
-        product(&self.key, conv, &mut ring.keys[range.clone()], false);
-        product(&self.value, conv, &mut ring.values[range], false);
+        self.key.run(conv, room, &mut ring.keys[range.clone()]);
+        self.value.run(conv, room, &mut ring.values[range]);
     }
 
     /// Add this scale's part of the asked position, of the window that ends at slot `at`, to `buffers.fused`.
     fn ask(&self, at: usize, ring: &Ring, heads: usize, buffers: &mut Buffers) {
         let d = self.width();
         let per_head = d / heads;
-        let Buffers { token, query, logits, attended, sum, hidden, fused, .. } = buffers;
+        let Buffers { room, token, query, logits, attended, sum, hidden, fused, .. } = buffers;
         let tokens = SEGMENTS / self.stride;
         let logits = &mut logits[..tokens];
-        let hidden = &mut hidden[..self.widen.cols];
+        let hidden = &mut hidden[..self.widen.cols()];
         // Where token i of the window lies in the ring.
         let slot = |i: usize| (at + SEGMENTS - (tokens - 1 - i) * self.stride) % SEGMENTS * d;
         let asked = &ring.conv[slot(self.asked)..][..d];
         for (to, (c, position)) in token.iter_mut().zip(asked.iter().zip(&self.position)) {
             *to = c + position;
         }
-        product(&self.query, token, query, false);
+        self.query.run(token, room, query);
         for head in 0..heads {
             let range = head * per_head..(head + 1) * per_head;
             let query = &query[range.clone()];
@@ -190,13 +192,13 @@ impl Scale {
                 }
             }
         }
-        add_product(&self.joined, attended, token, sum);
+        self.joined.run_add(attended, token, room, sum);
         self.norm_attention.run(sum);
-        product(&self.widen, sum, hidden, false);
+        self.widen.run(sum, room, hidden);
         hidden.iter_mut().for_each(|x| *x = tanh_gelu(*x));
-        add_product(&self.narrow, hidden, sum, token);
+        self.narrow.run_add(hidden, sum, room, token);
         self.norm_mlp.run(token);
-        add_product(&self.fuse, token, fused, sum);
+        self.fuse.run_add(token, fused, room, sum);
         fused.copy_from_slice(sum);
     }
 }
