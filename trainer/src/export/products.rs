@@ -80,7 +80,7 @@ impl<'a> Products<'a> {
                 let x = once(&mut self.last, x, || {
                     let scale = g.scalar(step);
                     let quantised = g.quantize_i8(x, &scale);
-                    g.dequantize_i8(&quantised, &scale, None)
+                    g.dequantize_i8(&quantised, &scale)
                 });
                 let weight = qdq_weight(g, layer);
                 g.matmul(&x, &weight)
@@ -95,7 +95,10 @@ impl<'a> Products<'a> {
         };
         Ok(match &layer.bias {
             Some(bias) => {
-                let bias = g.f32s("bias", &[columns], bias);
+                // Of three axes in QDQ: onnxruntime joins a bias of one to the product, in float32, before it sees the int8.
+                let vector = [1, 1, columns];
+                let shape = if matches!(self.form, Form::Qdq(_)) { &vector } else { &vector[2..] };
+                let bias = g.f32s("bias", shape, bias);
                 g.add(&product, &bias)
             }
             None => product,

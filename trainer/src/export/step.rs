@@ -220,8 +220,9 @@ fn layer(g: &mut GraphBuilder, hint: &str, x: &Value, of: &Dense, precision: Pre
             let sums = g.matmul_integer(&x, &values);
             let sums = g.cast(&sums, ElementType::F32);
             let scales = g.f32s(&format!("{hint}_scale"), &[columns], &weight.scales);
-            let steps = g.mul(&scales, &step);
-            g.mul(&sums, &steps)
+            // One after the other: onnxruntime would join a product of scales to the sums, as scales of whole tensors.
+            let sums = g.mul(&sums, &step);
+            g.mul(&sums, &scales)
         }
     };
     match &of.bias {

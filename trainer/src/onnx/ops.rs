@@ -57,11 +57,11 @@ impl GraphBuilder {
         self.node("QuantizeLinear", &[x, scale, &zero], vec![])
     }
 
-    /// The inverse of [`GraphBuilder::quantize_i8`]: `x [...]` i8, `scale` of rank 0 -> `[...]` f32. With `axis`, `scale` is a
-    /// vector along that axis.
-    pub fn dequantize_i8(&mut self, x: &Value, scale: &Value, axis: Option<i64>) -> Value {
-        let attributes = axis.map(|a| int("axis", a)).into_iter().collect();
-        self.node("DequantizeLinear", &[x, scale], attributes)
+    /// The inverse of [`GraphBuilder::quantize_i8`]: `x [...]` i8, `scale` of rank 0 -> `[...]` f32. The zero point is
+    /// written out: where onnxruntime (1.23) moves a pair of the two past a `Reshape`, it would take an absent one for u8.
+    pub fn dequantize_i8(&mut self, x: &Value, scale: &Value) -> Value {
+        let zero = self.i8s("zero_point", &[], &[0]);
+        self.node("DequantizeLinear", &[x, scale, &zero], vec![])
     }
 
     /// `a + b`, broadcast.
