@@ -93,6 +93,16 @@ fn footage_becomes_a_signed_model_that_replays() {
             key.to_str().unwrap(),
         ],
     );
+    // The same model with its step in int8 is smaller, and judged graph by graph.
+    succeed(
+        "tadpole-trainer",
+        ["export", &path("run"), "--out", &path("q.tadpole"), "--sign", key.to_str().unwrap(), "--precision", "int8"],
+    );
+    let judged = json(&succeed("tadpole-trainer", ["evaluate", &path("q.tadpole"), &path("features"), "--json"]));
+    let graphs = judged["graphs"].as_array().unwrap();
+    assert_eq!((&graphs[0]["graph"], &graphs[0]["precision"]), (&"head".into(), &"float32".into()), "{judged}");
+    assert_eq!((&graphs[1]["graph"], &graphs[1]["precision"]), (&"step".into(), &"int8".into()), "{judged}");
+    assert!(graphs[1]["streaming"]["frame_auc"].is_f64(), "{judged}");
     let shown = json(&succeed("tadpole", ["model", "show", &path("m.tadpole"), "--prove", "--json"]));
     assert!(shown.to_string().contains("lite0-160"), "{shown}");
     assert!(["head", "step", "extractor"].iter().all(|graph| shown["proved"][graph].is_number()), "{shown}");

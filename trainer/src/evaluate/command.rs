@@ -1,21 +1,27 @@
-//! `tadpole-trainer evaluate RUN DATASET`.
+//! `tadpole-trainer evaluate RUN|BUNDLE DATASET`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use runtime::{Error, Result};
+use firmware_config::FeatureContract;
+use firmware_config::manifest::FileRole;
+use firmware_config::sign::TrustedKeys;
+use runtime::bundle::{Bundle, SignatureStatus};
+use runtime::score::step::StepModel;
+use runtime::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
-use super::{Figures, Mode, Scorer, detection, figures, run_scorer, score_all};
+use super::graphs::{camera_scorer, graph_scorer};
+use super::{Figures, Mode, Scored, Scorer, detection, figures, run_scorer, score_all, score_each};
 use crate::dataset::{Dataset, Split, Video};
 use crate::train::Run;
 
 /// Judge a trained model on a data set's test list.
 #[derive(Args, Clone, Debug)]
 pub struct EvaluateArgs {
-    /// A RUN folder; with --seeds, a name with `{seed}` in it, or a folder of `seed-S`.
+    /// A RUN folder, or a bundle, whoever signed it; with --seeds, a name with `{seed}` in it, or a folder of `seed-S`.
     run: PathBuf,
     /// The data set's folder.
     dataset: PathBuf,
@@ -78,26 +84,61 @@ fn in_mode(
     fps: f64,
     scorer: &mut Scorer<'_>,
 ) -> Result<(Figures, Vec<detection::Point>)> {
-    let scored = score_all(videos, segments, mode, scorer)?;
-    Ok((figures(&scored)?, detection::curve(&scored, &RATES, fps)?))
+    judged(&score_all(videos, segments, mode, scorer)?, fps)
+}
+
+fn judged(scored: &[Scored<'_>], fps: f64) -> Result<(Figures, Vec<detection::Point>)> {
+    Ok((figures(scored)?, detection::curve(scored, &RATES, fps)?))
+}
+
+fn check_contract(model: &FeatureContract, dataset: &Dataset) -> Result<()> {
+    if *model == dataset.contract {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        dataset.root.display().to_string(),
+        format!(
+            "has features of another contract ({}, width {}) than the model's ({}, width {})",
+            dataset.contract.name, dataset.contract.feature_width, model.name, model.feature_width
+        ),
+        "extract the data set with the model's extractor",
+    ))
+}
+
+/// Judge a bundle, graph by graph: the head offline and streaming; the step, streaming, as a camera scores. `streaming` of
+/// the whole is the step's, where there is one.
+pub fn judge_bundle(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -> Result<Judged> {
+    let SignatureStatus::Fits(signer) = Bundle::inspect(path)?.signature else {
+        let (problem, remedy) = ("its signature does not fit it", "get it again from whoever signed it");
+        return Err(Error::new(ErrorKind::Untrusted, path.display().to_string(), problem, remedy));
+    };
+    let bundle = Bundle::open(path, &TrustedKeys::only(signer))?;
+    check_contract(&bundle.manifest.contract, dataset)?;
+    let segments = bundle.manifest.window as usize;
+    let mut head = graph_scorer(bundle.head(), segments)?;
+    let mut whole = judge(dataset, segments, streaming, fps, &mut head)?;
+    let mut graphs = vec![json!({
+        "graph": "head", "precision": "float32", "offline": whole.offline, "streaming": whole.streaming,
+    })];
+    if let Some(step) = bundle.content(FileRole::Step) {
+        let precision = if StepModel::from_onnx(step)?.is_int8() { "int8" } else { "float32" };
+        let scored = score_each(dataset.videos(Split::Test)?, &mut camera_scorer(bundle.head(), step)?)?;
+        let (figures, points) = judged(&scored, fps)?;
+        graphs.push(json!({ "graph": "step", "precision": precision, "streaming": figures }));
+        whole.json["streaming"] = json!(figures);
+        whole.json["detection"]["streaming"] = json!(points);
+        whole.streaming = Some(figures);
+    }
+    whole.json["model"] = json!({ "bundle": path, "id": bundle.id, "name": bundle.manifest.name });
+    whole.json["graphs"] = json!(graphs);
+    whole.json["dataset"] = json!(dataset.root);
+    Ok(whole)
 }
 
 /// Judge a RUN, and add a line to its `results.jsonl`.
 pub fn judge_run(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -> Result<Judged> {
     let run = Run::open(path)?;
-    if run.file.contract != dataset.contract {
-        return Err(Error::invalid(
-            dataset.root.display().to_string(),
-            format!(
-                "has features of another contract ({}, width {}) than the run's ({}, width {})",
-                dataset.contract.name,
-                dataset.contract.feature_width,
-                run.file.contract.name,
-                run.file.contract.feature_width
-            ),
-            "extract the data set with the run's extractor",
-        ));
-    }
+    check_contract(&run.file.contract, dataset)?;
     let mut judged = judge(dataset, run.file.settings.model.segments(), streaming, fps, &mut *run_scorer(&run)?)?;
     judged.json["model"] = json!({
         "run": path,
@@ -124,7 +165,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         return Err(Error::invalid("--fps", "is not above 0", "give the recordings' frame rate"));
     }
     let dataset = Dataset::open(&args.dataset)?;
-    let json = if args.seeds.is_empty() {
+    let json = if args.seeds.is_empty() && args.run.is_file() {
+        judge_bundle(&args.run, &dataset, args.streaming, args.fps)?.json
+    } else if args.seeds.is_empty() {
         judge_run(&args.run, &dataset, args.streaming, args.fps)?.json
     } else {
         judge_seeds(args, &dataset)?
@@ -209,6 +252,13 @@ fn table(json: &Value) -> String {
         if json["deviation"][mode].is_object() {
             lines.push(row("  +/-", &json["deviation"][mode]));
         }
+    }
+    for graph in json["graphs"].as_array().into_iter().flatten() {
+        let name =
+            format!("{}, {}", graph["graph"].as_str().unwrap_or("-"), graph["precision"].as_str().unwrap_or("-"));
+        lines.push(name);
+        let modes = ["offline", "streaming"].into_iter().filter(|mode| graph[*mode].is_object());
+        lines.extend(modes.map(|mode| row(mode, &graph[mode])));
     }
     lines.join("\n")
 }

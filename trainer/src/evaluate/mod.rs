@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod detection;
+pub mod graphs;
 pub mod metrics;
 mod scoring;
 
@@ -17,6 +18,9 @@ pub use scoring::{Mode, run_scorer, score_video};
 
 /// Scores of windows: `n` raw windows `[n, T, D]` in, `[n, T]` out.
 pub type Scorer<'a> = dyn FnMut(&[f32], usize) -> Result<Vec<f32>> + 'a;
+
+/// The scores of a video's rows.
+pub type VideoScorer<'a> = dyn FnMut(&Video) -> Result<Vec<f32>> + 'a;
 
 /// The figures of one way of scoring. A figure is absent where its videos are of one class only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,11 +51,15 @@ pub fn score_all<'a>(
     mode: Mode,
     scorer: &mut Scorer<'_>,
 ) -> Result<Vec<Scored<'a>>> {
+    score_each(videos, &mut |video| score_video(&video.read()?.mean_crop(), video.header.width, segments, mode, scorer))
+}
+
+/// Score every video by `scorer`; what is not finite is refused.
+pub fn score_each<'a>(videos: &'a [Video], scorer: &mut VideoScorer<'_>) -> Result<Vec<Scored<'a>>> {
     videos
         .iter()
         .map(|video| {
-            let rows = video.read()?.mean_crop();
-            let scores = score_video(&rows, video.header.width, segments, mode, scorer)?;
+            let scores = scorer(video)?;
             if let Some(row) = scores.iter().position(|score| !score.is_finite()) {
                 return Err(Error::failed(
                     &video.entry.video,

@@ -6,25 +6,19 @@
 
 use std::path::Path;
 
-use runtime::engine::tract::TractEngine;
-use runtime::engine::{Engine, Input};
-use runtime::score::Scorer;
-use runtime::score::step::{StepHead, StepModel};
 use runtime::{Error, Result};
 
 use super::head;
 use super::products::Form;
 use super::ranges::Ranges;
 use crate::dataset::{Dataset, Split, Video};
+use crate::evaluate::graphs::graph_scorer;
 use crate::evaluate::metrics::{Curve, Observation};
-use crate::evaluate::{Scored, figures};
+use crate::evaluate::{Scored, VideoScorer, figures, score_each};
 use crate::train::{Plan, Run};
 
 /// How far the AUC of int8 may be from that of float32.
 pub const AUC_GAP_MAX: f64 = 0.005;
-
-/// The scores of a video's rows.
-pub type VideoScorer<'a> = dyn FnMut(&Video) -> Result<Vec<f32>> + 'a;
 
 /// How well scores tell recordings, and frames where their truth is known, from each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,8 +49,7 @@ pub fn held_out(run: &Run) -> Result<Vec<Video>> {
 
 /// Score all videos, and judge the scores.
 pub fn aucs(videos: &[Video], scorer: &mut VideoScorer<'_>) -> Result<Aucs> {
-    let score = |video| Ok(Scored { video, scores: scorer(video)? });
-    let scored: Vec<Scored<'_>> = videos.iter().map(score).collect::<Result<_>>()?;
+    let scored = score_each(videos, scorer)?;
     let known = |video: &Video| video.entry.frames.is_some() && video.entry.abnormal != video.entry.events.is_empty();
     let frame = if videos.iter().all(known) { figures(&scored)?.frame_auc } else { None };
     let of = |item: &Scored<'_>| {
@@ -76,28 +69,6 @@ pub fn agree(float: Aucs, int8: Aucs) -> bool {
     };
     let one_pair = 1.0 / float.pairs.max(1) as f64;
     within(float.video, int8.video, AUC_GAP_MAX.max(one_pair)) && within(float.frame, int8.frame, AUC_GAP_MAX)
-}
-
-/// Scores of raw windows by a full-window graph on the camera's engine, for [`crate::evaluate`].
-pub fn graph_scorer(graph: &[u8], segments: usize) -> Result<impl FnMut(&[f32], usize) -> Result<Vec<f32>> + use<>> {
-    let mut engine = TractEngine::load(graph, "head")?;
-    Ok(move |windows: &[f32], n: usize| {
-        let mut scores = vec![0.0; n * segments];
-        for (window, scores) in windows.chunks_exact(windows.len() / n).zip(scores.chunks_exact_mut(segments)) {
-            engine.run(Input::F32(window), scores)?;
-        }
-        Ok(scores)
-    })
-}
-
-/// Scores as a camera gives them, row by row, with the head while the window fills and the step from then on.
-pub fn camera_scorer(head: &[u8], step: &[u8]) -> Result<impl FnMut(&Video) -> Result<Vec<f32>> + use<>> {
-    let step = StepHead::new(StepModel::from_onnx(step)?);
-    let mut scorer = Scorer::new(Box::new(TractEngine::load(head, "head")?), Some(step))?;
-    Ok(move |video: &Video| {
-        scorer.restart();
-        video.read()?.mean_crop().chunks_exact(video.header.width).map(|row| scorer.score(row)).collect()
-    })
 }
 
 /// The product that, alone in int8, moves the scores of `windows` most, and by how much.

@@ -22,6 +22,7 @@ use super::ranges::{self, Ranges};
 use super::step::Precision;
 use super::{calibrate, head, keys, step};
 use crate::dataset::{Dataset, Split, Video};
+use crate::evaluate::graphs::{camera_scorer, graph_scorer};
 use crate::evaluate::{Mode, Scorer, run_scorer, score_video};
 use crate::files::write_atomic;
 use crate::model::ModelConfig;
@@ -216,7 +217,7 @@ fn quantised(run: &Run, dataset: &Dataset) -> Result<Int8Heads> {
     let heads = Int8Heads { tract: graph(Form::Int8(&ranges, None))?, qdq: graph(Form::Qdq(&ranges))? };
     let Some(videos) = held_out(run) else { return Ok(heads) };
     let float = offline(&videos, config.segments, &mut *run_scorer(run)?)?;
-    let int8 = offline(&videos, config.segments, &mut agree::graph_scorer(&heads.tract, config.segments)?)?;
+    let int8 = offline(&videos, config.segments, &mut graph_scorer(&heads.tract, config.segments)?)?;
     if !agree::agree(float, int8) {
         let few = &windows[..windows.len().min(8 * config.segments * run.features())];
         let (product, gap) = agree::worst_product(run, &ranges, few)?;
@@ -234,7 +235,7 @@ fn step_of(run: &Run, head: &[u8], look_ahead: usize, precision: Precision) -> R
     }
     let Some(videos) = held_out(run) else { return Ok(step) };
     let float = step::of_run(run, look_ahead, Precision::Float32)?;
-    let judged = |step: &[u8]| agree::aucs(&videos, &mut agree::camera_scorer(head, step)?);
+    let judged = |step: &[u8]| agree::aucs(&videos, &mut camera_scorer(head, step)?);
     let (float, int8) = (judged(&float)?, judged(&step)?);
     if !agree::agree(float, int8) {
         return Err(disagreement("step.onnx", float, int8, ""));

@@ -197,7 +197,7 @@ mod tests {
     use runtime::engine::{Engine, Input};
 
     use super::*;
-    use crate::export::agree::graph_scorer;
+    use crate::evaluate::graphs::graph_scorer;
     use crate::export::ranges::Ranges;
     use crate::model::Detector;
 

@@ -169,6 +169,11 @@ impl StepModel {
 }
 
 impl StepModel {
+    /// Whether its large layers are int8.
+    pub fn is_int8(&self) -> bool {
+        self.scales.iter().any(|scale| matches!(scale.widen, Layer::Int8(_)))
+    }
+
     /// The longest row that a layer takes in.
     pub(super) fn longest_row(&self) -> usize {
         let of_scale = |scale: &Scale| scale.conv.k().max(scale.narrow.k()).max(scale.widen.k());
