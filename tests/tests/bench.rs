@@ -42,22 +42,24 @@ fn heads_are_made_compared_and_timed_when_asked() {
     let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut answer = || -> Value { serde_json::from_str(&told.next().unwrap().unwrap()).unwrap() };
     let facts = answer();
-    let (step, clip) = (&facts["cases"][0], &facts["cases"][1]);
-    assert_eq!((&step["name"], &clip["name"]), (&"step_f32_32".into(), &"lite0_160".into()));
+    let names = ["step_f32_32", "step_int8_32", "window_f32_32", "window_int8_32", "lite0_160"];
+    for (case, name) in facts["cases"].as_array().unwrap().iter().zip(names) {
+        assert_eq!(case["name"], name);
+        assert!(folder.path().join(case["graph"].as_str().unwrap()).is_file(), "{facts}");
+    }
+    let (step, int8, clip) = (&facts["cases"][0], &facts["cases"][1], &facts["cases"][4]);
+    assert!(int8["bytes"].as_u64().unwrap() * 2 < step["bytes"].as_u64().unwrap(), "{facts}");
     assert!(step["largest_difference"].as_f64().unwrap() <= 1e-5, "{facts}");
     assert!(step["spread"].as_f64().unwrap() > 1e-4, "scores that are all alike prove nothing: {facts}");
     // EfficientNet-Lite0 has about 0.2 G multiply-adds at 160 x 160, and a clip is four images.
     let adds = clip["multiply_adds"].as_f64().unwrap();
     assert!((0.5e9..1.5e9).contains(&adds), "{facts}");
-    for name in ["step_f32_32", "lite0_160"] {
+    for name in names {
         writeln!(asked, "{name}").unwrap();
         assert!(answer()["ms"].as_f64().unwrap() > 0.0);
     }
     drop(asked);
     assert!(child.wait().unwrap().success());
-    for graph in [step, clip] {
-        assert!(folder.path().join(graph["graph"].as_str().unwrap()).is_file(), "{facts}");
-    }
     let extractor = std::fs::read(folder.path().join("extractor.onnx")).unwrap();
     let bundle = runtime::bundle::Bundle::open(shipped(), &runtime::bundle::demo_keys()).unwrap();
     assert_eq!(bundle.extractor(), Some(&extractor[..]));

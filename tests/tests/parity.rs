@@ -12,7 +12,7 @@ use runtime::score::step::{StepHead, StepModel};
 use system_tests::{numbers, python, succeed};
 use trainer::dataset::{Entry, Split, Writer};
 use trainer::evaluate::run_scorer;
-use trainer::export::step;
+use trainer::export::step::{self, Precision};
 use trainer::train::Run;
 
 const WINDOWS: usize = 20;
@@ -104,7 +104,7 @@ fn a_trained_step_scores_as_full_windows_in_our_kernels_and_onnxruntime() {
     let burn = run_scorer(&run).unwrap()(&windows, WINDOWS).unwrap();
     for look_ahead in [0, 3] {
         let expected: Vec<f32> = burn.chunks(64).map(|scores| scores[63 - look_ahead]).collect();
-        let onnx = step::of_run(&run, look_ahead).unwrap();
+        let onnx = step::of_run(&run, look_ahead, Precision::Float32).unwrap();
         let mut ours = StepHead::new(StepModel::from_onnx(&onnx).unwrap());
         let ours: Vec<f32> = rows.chunks(WIDTH).filter_map(|row| ours.push(row)).collect();
         let found = gap(&expected, &ours);

@@ -1,4 +1,5 @@
-//! A DE-Net of random weights as its two graphs, and a stream of random rows through its step.
+//! A DE-Net of random weights as its graphs, full window and step, in float32 and in int8; and a stream of random rows
+//! through them.
 
 use burn::backend::Flex;
 use rand::Rng as _;
@@ -10,6 +11,9 @@ use runtime::window::SEGMENTS;
 use runtime::{Error, Result};
 
 use crate::dataset::Statistics;
+use crate::export::products::Form;
+use crate::export::ranges::Ranges;
+use crate::export::step::Precision;
 use crate::export::{head, step};
 use crate::model::Detector as _;
 use crate::model::denet::{DeNet, DeNetConfig};
@@ -22,13 +26,19 @@ const WINDOWS: usize = 20;
 
 /// The ONNX files of one network.
 pub struct Graphs {
-    /// The full window.
-    pub head: Vec<u8>,
-    /// The step.
-    pub step: Vec<u8>,
+    /// The full window in float32.
+    pub window_f32: Vec<u8>,
+    /// The full window in int8 as tract takes it.
+    pub window_int8: Vec<u8>,
+    /// The full window in int8 as onnxruntime takes it.
+    pub window_qdq: Vec<u8>,
+    /// The step in float32.
+    pub step_f32: Vec<u8>,
+    /// The step in int8.
+    pub step_int8: Vec<u8>,
 }
 
-/// A network of the paper's sizes with width `D = D_in`, without a projection, as its two graphs.
+/// A network of the paper's sizes with width `D = D_in`, without a projection, as its graphs.
 pub fn graphs(width: usize) -> Result<Graphs> {
     let config = DeNetConfig::default();
     if width == 0 || !width.is_multiple_of(config.heads) {
@@ -37,10 +47,23 @@ pub fn graphs(width: usize) -> Result<Graphs> {
     }
     let model = DeNet::<Flex>::new(&config, width, SEED, &burn::tensor::Device::<Flex>::default());
     let statistics = Statistics::identity(width);
+    let ranges = Ranges::measure(&model, &config, &statistics, &random_rows(SEGMENTS + WINDOWS - 1, width))?;
+    let window = |form| head::of_denet(&model, &config, &statistics, form);
+    let step = |precision| step::of_denet(&model, &config, &statistics, 0, precision);
     Ok(Graphs {
-        head: head::of_denet(&model, &config, &statistics)?,
-        step: step::of_denet(&model, &config, &statistics, 0)?,
+        window_f32: window(Form::Float)?,
+        window_int8: window(Form::Int8(&ranges, None))?,
+        window_qdq: window(Form::Qdq(&ranges))?,
+        step_f32: step(Precision::Float32)?,
+        step_int8: step(Precision::Int8)?,
     })
+}
+
+/// `[count, width]`, in -2..2, the same each time.
+pub fn random_rows(count: usize, width: usize) -> Vec<f32> {
+    let mut rng = generator(SEED, noise::Stream::Windows, width as u64);
+    let unit = |bits: u64| (bits >> 40) as f32 / (1_u64 << 24) as f32;
+    (0..count * width).map(|_| 4.0 * unit(rng.next_u64()) - 2.0).collect()
 }
 
 /// The step, fed with rows that come round again.
@@ -64,10 +87,7 @@ impl Stream {
     /// A stream of a step graph, without a past.
     pub fn new(graph: &[u8]) -> Result<Self> {
         let step = StepHead::new(StepModel::from_onnx(graph)?);
-        let mut rng = generator(SEED, noise::Stream::Windows, step.features() as u64);
-        let unit = |bits: u64| (bits >> 40) as f32 / (1_u64 << 24) as f32;
-        let count = (SEGMENTS + WINDOWS - 1) * step.features();
-        let rows = (0..count).map(|_| 4.0 * unit(rng.next_u64()) - 2.0).collect();
+        let rows = random_rows(SEGMENTS + WINDOWS - 1, step.features());
         Ok(Self { step, rows, at: 0 })
     }
 
@@ -107,10 +127,12 @@ mod tests {
     #[test]
     fn the_step_that_is_timed_is_the_full_window() {
         let graphs = graphs(32).unwrap();
-        let mut stream = Stream::new(&graphs.step).unwrap();
-        let compared = stream.compare(&graphs.head).unwrap();
+        let mut stream = Stream::new(&graphs.step_f32).unwrap();
+        let compared = stream.compare(&graphs.window_f32).unwrap();
         assert!(compared.largest_difference <= 1e-5, "{compared:?}");
         assert!(compared.spread > 1e-4, "{compared:?}");
+        let int8 = Stream::new(&graphs.step_int8).unwrap().compare(&graphs.window_f32).unwrap();
+        assert!((1e-7..1e-2).contains(&int8.largest_difference), "{int8:?}");
         assert!(stream.push().is_some(), "the window stays full, and the rows come round again");
     }
 

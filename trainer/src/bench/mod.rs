@@ -1,7 +1,7 @@
 //! `tadpole-trainer bench-heads`: our side of the benchmarks, which `cargo xtask bench` sets against onnxruntime.
 //!
-//! A folder comes in; graphs for the peer go into it (`head_D.onnx`, `step_D.onnx` of random weights, `extractor.onnx` of the
-//! shipped bundle), and one line of JSON out: the machine's best, and for each case its floor's figures. With `--serve`, each
+//! A folder comes in; graphs for the peer go into it (full windows of random weights in float32 and int8, `extractor.onnx` of
+//! the shipped bundle), and one line of JSON out: the machine's best, and for each case its floor's figures. With `--serve`, each
 //! further line on standard input is the name of a case and is answered with `{"ms": MEDIAN}` of one run, so that both sides
 //! take turns on a machine whose load changes.
 //!
@@ -20,6 +20,7 @@ use runtime::bench::{Summary, machine, summary, work};
 use runtime::bundle::{Bundle, demo_keys, find};
 use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine as _, Input};
+use runtime::window::SEGMENTS;
 use runtime::{Error, Result};
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ use crate::files::write_atomic;
 use crate::progress;
 use head::Stream;
 
-/// Time our step of DE-Nets of random weights, and the shipped extractor.
+/// Time DE-Nets of random weights, by the step and by the full window, and the shipped extractor.
 #[derive(Args, Clone, Debug)]
 pub struct BenchHeadsArgs {
     /// Folder for the graphs.
@@ -62,6 +63,7 @@ struct Case {
 
 enum Work {
     Step(Box<Stream>),
+    Window { engine: Box<TractEngine>, rows: Vec<f32>, scores: Vec<f32> },
     Clip { engine: Box<TractEngine>, pixels: Vec<u8>, row: Vec<f32> },
 }
 
@@ -73,6 +75,7 @@ impl Case {
                 std::hint::black_box(stream.push());
                 Ok(())
             }
+            Work::Window { engine, rows, scores } => engine.run(Input::F32(rows), scores),
             Work::Clip { engine, pixels, row } => engine.run(Input::U8(pixels), row),
         })?;
         Ok(Summary::of(&times).map_or(f64::NAN, |summary| summary.median_ms))
@@ -90,7 +93,7 @@ pub fn run(args: &BenchHeadsArgs) -> Result<()> {
     let bar = progress::bar(args.widths.len() as u64 + 1, "heads");
     let mut cases = Vec::new();
     for &width in &args.widths {
-        cases.push(head_case(width, &args.dir)?);
+        cases.extend(head_cases(width, &args.dir)?);
         bar.inc(1);
     }
     cases.push(extractor_case(args.model.as_deref(), &args.dir)?);
@@ -122,22 +125,44 @@ fn serve(cases: &mut [Case]) -> Result<()> {
     Ok(())
 }
 
-fn head_case(width: usize, dir: &Path) -> Result<Case> {
+/// Step and full window of one width, in float32 and in int8. The peer's side of a step is the full window in float32.
+fn head_cases(width: usize, dir: &Path) -> Result<[Case; 4]> {
     let graphs = head::graphs(width)?;
-    write_atomic(&dir.join(format!("head_{width}.onnx")), &graphs.head)?;
-    write_atomic(&dir.join(format!("step_{width}.onnx")), &graphs.step)?;
-    let mut stream = Stream::new(&graphs.step)?;
-    let compared = stream.compare(&graphs.head)?;
-    let name = format!("step_f32_{width}");
-    let facts = json!({
-        "name": name,
-        "graph": format!("head_{width}.onnx"),
-        // All but a few kilobytes of the file are numbers, and a push reads each of them once.
-        "bytes": graphs.step.len(),
-        "largest_difference": compared.largest_difference,
-        "spread": compared.spread,
-    });
-    Ok(Case { name, work: Work::Step(Box::new(stream)), facts })
+    let (float, qdq) = (format!("window_f32_{width}.onnx"), format!("window_qdq_{width}.onnx"));
+    write_atomic(&dir.join(&float), &graphs.window_f32)?;
+    write_atomic(&dir.join(&qdq), &graphs.window_qdq)?;
+    let step = |precision: &str, graph: &[u8]| -> Result<Case> {
+        let mut stream = Stream::new(graph)?;
+        let compared = stream.compare(&graphs.window_f32)?;
+        let name = format!("step_{precision}_{width}");
+        let facts = json!({
+            "name": name,
+            "graph": float,
+            // All but a few kilobytes of the file are numbers, and a push reads each of them once.
+            "bytes": graph.len(),
+            "largest_difference": compared.largest_difference,
+            "spread": compared.spread,
+        });
+        Ok(Case { name, work: Work::Step(Box::new(stream)), facts })
+    };
+    // The floor of int8 is float32's too: it is stated in float32's multiply-adds.
+    let multiply_adds = work::multiply_adds(&graphs.window_f32, "head")?;
+    let window = |precision: &str, graph: &[u8], peer: &str| -> Result<Case> {
+        let name = format!("window_{precision}_{width}");
+        let work = Work::Window {
+            engine: Box::new(TractEngine::load(graph, "head")?),
+            rows: head::random_rows(SEGMENTS, width),
+            scores: vec![0.0; SEGMENTS],
+        };
+        let facts = json!({ "name": name, "graph": peer, "multiply_adds": multiply_adds });
+        Ok(Case { name, work, facts })
+    };
+    Ok([
+        step("f32", &graphs.step_f32)?,
+        step("int8", &graphs.step_int8)?,
+        window("f32", &graphs.window_f32, &float)?,
+        window("int8", &graphs.window_int8, &qdq)?,
+    ])
 }
 
 fn extractor_case(model: Option<&Path>, dir: &Path) -> Result<Case> {

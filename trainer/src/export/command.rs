@@ -130,7 +130,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     write_atomic(&args.out.with_extension("head.onnx"), &graph)?;
     write_atomic(&args.out.with_extension("head.int8.onnx"), &int8.tract)?;
     write_atomic(&args.out.with_extension("head.qdq.onnx"), &int8.qdq)?;
-    let step = step_of(&run, &graph, manifest.look_ahead as usize, args.precision)?;
+    let step = step_of(&run, &graph, &manifest, args.precision)?;
     let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph), Part::new("step.onnx", FileRole::Step, step)];
     parts.extend(extractor.map(|graph| Part::new("extractor.onnx", FileRole::Extractor, graph)));
     let id = package(&args.out, manifest, &parts, &key)?;
@@ -227,21 +227,29 @@ fn quantised(run: &Run, dataset: &Dataset) -> Result<Int8Heads> {
     Ok(heads)
 }
 
-/// The step, compared with its float32 form on what the run held out.
-fn step_of(run: &Run, head: &[u8], look_ahead: usize, precision: Precision) -> Result<Vec<u8>> {
-    let step = step::of_run(run, look_ahead, precision)?;
-    if precision == Precision::Float32 {
-        return Ok(step);
+/// The step, proved on the golden window.
+fn step_of(run: &Run, head: &[u8], manifest: &Manifest, precision: Precision) -> Result<Vec<u8>> {
+    let look_ahead = manifest.look_ahead as usize;
+    let mut step = step::of_run(run, look_ahead, precision)?;
+    if precision == Precision::Int8 {
+        let float = step::of_run(run, look_ahead, Precision::Float32)?;
+        compare_steps(run, head, &float, &step)?;
+        step = step::with_golden_score(&step, &manifest.golden.head_input)?;
     }
-    let Some(videos) = held_out(run) else { return Ok(step) };
-    let float = step::of_run(run, look_ahead, Precision::Float32)?;
+    proof::prove_step(&step, &manifest.golden)?;
+    Ok(step)
+}
+
+/// Refuse an int8 step that tells apart otherwise what the run held out.
+fn compare_steps(run: &Run, head: &[u8], float: &[u8], int8: &[u8]) -> Result<()> {
+    let Some(videos) = held_out(run) else { return Ok(()) };
     let judged = |step: &[u8]| agree::aucs(&videos, &mut camera_scorer(head, step)?);
-    let (float, int8) = (judged(&float)?, judged(&step)?);
+    let (float, int8) = (judged(float)?, judged(int8)?);
     if !agree::agree(float, int8) {
         return Err(disagreement("step.onnx", float, int8, ""));
     }
     log::info!("step.onnx: {} on {} held-out recordings", told(float, int8), videos.len());
-    Ok(step)
+    Ok(())
 }
 
 /// What the run held out; none, and a word about it, where nothing can be compared.

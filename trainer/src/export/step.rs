@@ -24,6 +24,8 @@ use burn::backend::Flex;
 use burn::nn::{LayerNorm, Linear};
 use clap::ValueEnum;
 use runtime::Result;
+use runtime::pipeline::proof::last_score;
+use runtime::score::step::{StepHead, StepModel};
 
 use super::head::{self, numbers};
 use super::quantise::{Dense, INT8_MAX};
@@ -31,7 +33,7 @@ use crate::dataset::Statistics;
 use crate::model::ModelConfig;
 use crate::model::denet::encoder::Encoder;
 use crate::model::denet::{Classifier, DeNet, DeNetConfig};
-use crate::onnx::{ElementType, GraphBuilder, Value};
+use crate::onnx::{ElementType, GraphBuilder, Value, with_metadata};
 use crate::train::Run;
 
 /// How a step's large layers are stored and computed.
@@ -51,6 +53,19 @@ pub fn of_run(run: &Run, look_ahead: usize, precision: Precision) -> Result<Vec<
     let ModelConfig::DeNet(config) = &run.file.settings.model;
     let model: DeNet<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
     of_denet(&model, config, &run.file.statistics, look_ahead, precision)
+}
+
+/// How far an int8 step's golden score may be off on another machine: where arithmetic differs in the last bit, a number that
+/// lies between two steps of int8 falls to the other side.
+const GOLDEN_TOLERANCE: f32 = 5e-3;
+
+/// The int8 step that says what it scores here for `window [T, D_in]`: not quite what the float32 head does.
+///
+/// # Errors
+/// When the firmware cannot read the step.
+pub fn with_golden_score(step: &[u8], window: &[f32]) -> Result<Vec<u8>> {
+    let score = last_score(&mut StepHead::new(StepModel::from_onnx(step)?), window).unwrap_or(f32::NAN);
+    with_metadata(step, &[("golden_score", score.to_string()), ("golden_tolerance", GOLDEN_TOLERANCE.to_string())])
 }
 
 /// The step of a network, with its training set's statistics, asking for the position `look_ahead` before the newest.
@@ -251,7 +266,6 @@ mod tests {
     use burn::backend::Flex;
     use runtime::engine::tract::TractEngine;
     use runtime::engine::{Engine, Input};
-    use runtime::score::step::{StepHead, StepModel};
 
     use super::*;
     use crate::export::products::Form;

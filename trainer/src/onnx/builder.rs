@@ -243,6 +243,18 @@ impl GraphBuilder {
 }
 
 /// Letters, digits and underscores only.
+/// `file` with more lines of metadata: what is known only once the finished graph has run.
+///
+/// # Errors
+/// When `file` is no ONNX model.
+pub fn with_metadata(file: &[u8], lines: &[(&str, String)]) -> Result<Vec<u8>> {
+    let mut model = ModelProto::decode(file)
+        .map_err(|error| Error::corrupt("ONNX graph", format!("cannot be read back: {error}"), "report this"))?;
+    let entry = |(key, value): &(&str, String)| StringStringEntryProto { key: (*key).into(), value: value.clone() };
+    model.metadata_props.extend(lines.iter().map(entry));
+    Ok(model.encode_to_vec())
+}
+
 fn safe(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }

@@ -28,7 +28,7 @@ pub mod builder;
 pub mod compose;
 pub mod ops;
 
-pub use builder::{ElementType, GraphBuilder, Value};
+pub use builder::{ElementType, GraphBuilder, Value, with_metadata};
 pub use ops::Conv;
 
 /// The operator set written: `LayerNormalization` is in it, and reductions still take their axes as an attribute.

@@ -22,7 +22,7 @@
 mod layer;
 mod model;
 
-pub use model::StepModel;
+pub use model::{GoldenScore, StepModel};
 
 use crate::engine::kernels::dot;
 use crate::window::SEGMENTS;
@@ -101,6 +101,11 @@ impl StepHead {
         self.model.look_ahead
     }
 
+    /// What this step scores for the golden window, where that is not what the head scores.
+    pub fn golden(&self) -> Option<GoldenScore> {
+        self.model.golden
+    }
+
     /// Forget the past, as after a gap.
     pub fn restart(&mut self) {
         self.seen = 0;
@@ -127,7 +132,7 @@ impl StepHead {
         if *seen < SEGMENTS as u64 {
             return None;
         }
-        buffers.fused.copy_from_slice(&model.fuse_bias);
+        buffers.fused.fill(0.0);
         for (scale, ring) in model.scales.iter().zip(rings.iter()) {
             scale.ask(at, ring, model.heads, buffers);
         }

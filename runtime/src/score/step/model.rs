@@ -1,7 +1,8 @@
 //! The step's weights, out of the step graph of a bundle.
 //!
 //! The graph itself runs anywhere (its inputs and outputs are the state); here only its named weights are taken, packed for
-//! the kernels: `NAME_weight` in float32, or in int8 with a `NAME_scale` per output column. Refused: a graph without them, or whose sizes do not fit each other.
+//! the kernels: `NAME_weight` in float32, or in int8 with a `NAME_scale` per output column. Refused: a graph without them,
+//! or whose sizes do not fit each other.
 
 use std::collections::HashMap;
 
@@ -22,10 +23,19 @@ pub struct StepModel {
     pub(super) width: usize,
     pub(super) heads: usize,
     pub(super) look_ahead: usize,
+    pub(super) golden: Option<GoldenScore>,
     pub(super) input: InputLayer,
     pub(super) scales: Vec<Scale>,
-    pub(super) fuse_bias: Vec<f32>,
     pub(super) classifier: [Layer; 3],
+}
+
+/// What an int8 step scores for the bundle's golden window: not quite what the float32 head does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GoldenScore {
+    /// The last score, as the maker's machine had it.
+    pub score: f32,
+    /// How far another machine may be: where its arithmetic differs in the last bit, a number rounds to the next step.
+    pub tolerance: f32,
 }
 
 /// From a raw row to `x`.
@@ -148,21 +158,17 @@ impl StepModel {
             return Err(corrupt(format!("has a width of {width} and {heads} heads")));
         }
         let scales: Result<Vec<Scale>> = (0..count).map(|s| scale(&parts, s, width, look_ahead)).collect();
-        let fuse_bias = parts.vector("scale1_fuse_bias")?;
         let first = parts.layer("classifier_first", Some(width), None)?;
         let second = parts.layer("classifier_second", Some(first.cols()), None)?;
         let third = parts.layer("classifier_third", Some(second.cols()), Some(1))?;
-        if fuse_bias.len() != width {
-            return Err(corrupt(format!("has a fusing bias of {} numbers", fuse_bias.len())));
-        }
         Ok(Self {
             features,
             width,
             heads,
             look_ahead,
+            golden: parts.golden()?,
             input,
             scales: scales?,
-            fuse_bias,
             classifier: [first, second, third],
         })
     }
@@ -247,6 +253,16 @@ impl<'a> Parts<'a> {
         value.ok_or_else(|| corrupt(format!("does not say its `{key}`")))
     }
 
+    /// Present in an int8 step alone.
+    fn golden(&self) -> Result<Option<GoldenScore>> {
+        let number = |key: &str| {
+            let number = |text: &str| text.parse().ok().filter(|x: &f32| x.is_finite());
+            self.metadata.get(key).map(|text| number(text).ok_or_else(|| corrupt(format!("has a malformed `{key}`"))))
+        };
+        let (score, tolerance) = (number("golden_score").transpose()?, number("golden_tolerance").transpose()?);
+        Ok(score.zip(tolerance).map(|(score, tolerance)| GoldenScore { score, tolerance }))
+    }
+
     /// The tensor of this name, which must be of this type: its shape and its bytes, as many as its shape says.
     fn tensor(&self, name: &str, kind: DataType, bytes: usize) -> Result<(Vec<usize>, &'a [u8])> {
         let tensor = self.tensors.get(name).ok_or_else(|| corrupt(format!("has no `{name}`")))?;
@@ -284,9 +300,7 @@ impl<'a> Parts<'a> {
         };
         let bias = |columns: usize| {
             let bias = format!("{name}_bias");
-            // The fusing layers' one bias is added first, before any scale's part.
-            let bias =
-                if self.has(&bias) && !name.ends_with("_fuse") { self.vector(&bias)? } else { vec![0.0; columns] };
+            let bias = if self.has(&bias) { self.vector(&bias)? } else { vec![0.0; columns] };
             if bias.len() == columns {
                 Ok(bias)
             } else {
