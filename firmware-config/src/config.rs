@@ -53,6 +53,54 @@ pub struct Model {
     pub bundle: String,
     /// Public keys whose bundles are run, one or two; nothing else is ever trusted.
     pub trusted_keys: Vec<PublicKey>,
+    /// What computes its graphs.
+    #[serde(default)]
+    pub engine: EngineChoice,
+}
+
+/// What computes the graphs of a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// The fastest that this machine has: TensorRT, else CUDA, else tract; the log says why not the ones before.
+    #[default]
+    Auto,
+    /// tract, on the CPU: always there.
+    Tract,
+    /// onnxruntime on the CPU.
+    Onnxruntime,
+    /// onnxruntime on an NVIDIA GPU by CUDA, or nothing.
+    Cuda,
+    /// onnxruntime on an NVIDIA GPU by TensorRT, or nothing.
+    Tensorrt,
+}
+
+impl EngineChoice {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Tract, Self::Onnxruntime, Self::Cuda, Self::Tensorrt];
+}
+
+impl std::str::FromStr for EngineChoice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|engine| engine.to_string() == name);
+        found.ok_or_else(|| {
+            format!("`{name}` is no engine; use {}", Self::ALL.map(|engine| engine.to_string()).join(", "))
+        })
+    }
+}
+
+impl fmt::Display for EngineChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Tract => "tract",
+            Self::Onnxruntime => "onnxruntime",
+            Self::Cuda => "cuda",
+            Self::Tensorrt => "tensorrt",
+        })
+    }
 }
 
 /// When to raise an alarm. What is absent is as the model's manifest says.

@@ -74,6 +74,15 @@ pub fn python() -> Option<PathBuf> {
     python
 }
 
+/// Whether there is an onnxruntime to load, which `cargo xtask test` names; without it a test skips its part, loudly.
+pub fn onnxruntime() -> bool {
+    let there = std::env::var_os("ORT_DYLIB_PATH").is_some_and(|path| Path::new(&path).is_file());
+    if !there {
+        eprintln!("SKIPPED: no ORT_DYLIB_PATH with libonnxruntime; run `cargo xtask test`");
+    }
+    there
+}
+
 /// Numbers in -1..1 that never change, from a seed.
 pub fn numbers(seed: u64, count: usize) -> Vec<f32> {
     let mut state = seed;

@@ -8,7 +8,7 @@ use runtime::alarm::{Alarm, AlarmRule};
 use runtime::bundle::{Bundle, demo_keys};
 use runtime::clip::{Clip, ClipReader, Next};
 use runtime::engine::tract::TractEngine;
-use runtime::engine::{Engine, Input};
+use runtime::engine::{Engine, Engines, Input};
 use runtime::source::{Advance, Frame, FrameHeader, PixelFormat, Source, SourceInfo};
 use system_tests::{numbers, shipped};
 
@@ -71,7 +71,7 @@ fn clips_are_cut_in_the_same_memory() {
 fn segments_are_scored_and_judged_without_allocating() {
     let bundle = bundle();
     let width = bundle.manifest.contract.feature_width as usize;
-    let mut scorer = runtime::pipeline::scorer(&bundle).unwrap();
+    let mut scorer = runtime::pipeline::scorer(&bundle, &Engines::default()).unwrap();
     let rule = AlarmRule { threshold: 0.5, release: 0.4, min_length: 2, cool_down_ns: 1_000_000_000, min_segments: 8 };
     let mut alarm = Alarm::new(rule);
     let rows = numbers(3, 100 * width);

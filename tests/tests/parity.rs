@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::path::Path;
 use std::process::Command;
 
+use common::data_set;
 use runtime::engine::tract::TractEngine;
-use runtime::engine::{Engine, Input};
+use runtime::engine::{Engine, Engines, Input};
 use runtime::pipeline::proof::largest_difference;
 use runtime::score::step::{StepHead, StepModel};
 use system_tests::{numbers, python, succeed};
-use trainer::dataset::{Entry, Split, Writer};
 use trainer::evaluate::run_scorer;
 use trainer::export::step::{self, Precision};
 use trainer::train::Run;
@@ -35,26 +37,11 @@ fn gap(a: &[f32], b: &[f32]) -> f32 {
     largest_difference(a, b)
 }
 
-/// A data set of made-up rows, half of it labelled abnormal.
-fn dataset(root: &Path) {
-    let contract = firmware_config::FeatureContract::external(WIDTH as u32);
-    let mut writer = Writer::create(root, contract).unwrap();
-    for i in 0..12u64 {
-        let mut rows = numbers(i, 70 * WIDTH);
-        if i % 2 == 1 {
-            rows[30 * WIDTH..36 * WIDTH].iter_mut().for_each(|x| *x += 3.0);
-        }
-        let entry = Entry { video: format!("v{i}"), abnormal: i % 2 == 1, frames: Some(1120), events: vec![] };
-        writer.add(Split::Train, entry, &rows).unwrap();
-    }
-    writer.finish().unwrap();
-}
-
 #[test]
 fn a_trained_head_scores_alike_in_burn_tract_and_onnxruntime() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    dataset(&folder.path().join("data"));
+    data_set(&folder.path().join("data"), WIDTH);
     succeed("tadpole-trainer", ["train", &path("data"), "--out", &path("run"), "--steps", "3"]);
     succeed("tadpole-trainer", ["keygen", &path("key.pem")]);
     succeed("tadpole-trainer", ["export", &path("run"), "--out", &path("m.tadpole"), "--sign", &path("key.pem")]);
@@ -96,7 +83,7 @@ fn a_trained_head_scores_alike_in_burn_tract_and_onnxruntime() {
 fn a_trained_step_scores_as_full_windows_in_our_kernels_and_onnxruntime() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    dataset(&folder.path().join("data"));
+    data_set(&folder.path().join("data"), WIDTH);
     succeed("tadpole-trainer", ["train", &path("data"), "--out", &path("run"), "--steps", "3"]);
     let run = Run::open(&folder.path().join("run")).unwrap();
     let rows: Vec<f32> = numbers(78, (63 + WINDOWS) * WIDTH).iter().map(|x| 2.0 * x).collect();
@@ -121,7 +108,7 @@ fn a_trained_step_scores_as_full_windows_in_our_kernels_and_onnxruntime() {
 #[test]
 fn the_shipped_model_computes_here_what_its_maker_computed() {
     let bundle = runtime::bundle::Bundle::open(system_tests::shipped(), &runtime::bundle::demo_keys()).unwrap();
-    let proof = runtime::pipeline::proof::prove(&bundle).unwrap();
+    let proof = runtime::pipeline::proof::prove(&bundle, &Engines::default()).unwrap();
     assert!(proof.step.is_some() && proof.extractor.is_some(), "{proof:?}");
 }
 

@@ -24,6 +24,17 @@ pub fn python() -> PathBuf {
     target().join("venv/bin/python")
 }
 
+/// The library of that environment's onnxruntime, for our own engine.
+pub fn onnxruntime() -> Option<PathBuf> {
+    let folder = |path: &PathBuf| path.join("site-packages/onnxruntime/capi");
+    let inside =
+        |folder: PathBuf| std::fs::read_dir(folder).ok().into_iter().flatten().flatten().map(|file| file.path());
+    let libraries = inside(target().join("venv/lib")).flat_map(|python| inside(folder(&python)));
+    let is_library =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.so"));
+    libraries.filter(is_library).max()
+}
+
 /// Only what the demo needs: a C compiler.
 pub fn for_demo() -> Result<()> {
     let missing: Vec<_> = PROGRAMS[..1].iter().filter(|p| !there(p.0, p.1)).collect();

@@ -26,6 +26,9 @@ pub fn test(args: &TestArgs) -> Result<u8> {
     } else {
         tests.args(["test", "--workspace", "--no-fail-fast"]);
     }
+    if let Some(library) = setup::onnxruntime() {
+        tests.env("ORT_DYLIB_PATH", library);
+    }
     run(tests.args(&args.pass).env("TADPOLE_PYTHON", setup::python()))?;
     Ok(0)
 }

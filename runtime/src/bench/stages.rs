@@ -19,8 +19,7 @@ use super::Summary;
 use crate::alarm::Alarm;
 use crate::bundle::Bundle;
 use crate::clip::{Clip, ClipReader, Next};
-use crate::engine::tract::TractEngine;
-use crate::engine::{Engine as _, EngineInfo};
+use crate::engine::{EngineInfo, Engines};
 use crate::features::Extractor;
 use crate::features::background::Background;
 use crate::pipeline::{self, RuleOverrides};
@@ -103,8 +102,8 @@ impl Bench {
     ///
     /// # Errors
     /// When one does not load, or there is no extractor.
-    pub fn load(bundle: &Bundle) -> Result<Self> {
-        let engine = TractEngine::load(bundle.require_extractor()?, "extractor")?;
+    pub fn load(bundle: &Bundle, engines: &Engines) -> Result<Self> {
+        let engine = engines.load(bundle.require_extractor()?, "extractor")?;
         let info = engine.info().clone();
         let contract = &bundle.manifest.contract;
         let Some(clip) = contract.input.clone() else {
@@ -117,9 +116,9 @@ impl Bench {
         Ok(Self {
             engine: info,
             reader: ClipReader::new(clip),
-            extractor: Extractor::new(Box::new(engine), contract.clone())?,
+            extractor: Extractor::new(engine, contract.clone())?,
             background: Background::new(contract.background_segments),
-            scorer: pipeline::scorer(bundle)?,
+            scorer: pipeline::scorer(bundle, engines)?,
             alarm: Alarm::new(pipeline::alarm_rule(&bundle.manifest, &RuleOverrides::default())),
         })
     }

@@ -24,6 +24,8 @@ pub struct BenchArgs {
     /// Seconds of work, once the window is full.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    #[command(flatten)]
+    engine: super::EngineArgs,
     /// Print one JSON object, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
@@ -36,7 +38,7 @@ const ROAD: &str = "sim://?seed=1&seconds=86400";
 pub fn run(args: &BenchArgs, begun: Instant) -> Result<()> {
     // Held to the end, as `run` does: its bytes count as memory.
     let bundle = show::open_bundle(args.model.as_ref())?;
-    let mut bench = Bench::load(&bundle)?;
+    let mut bench = Bench::load(&bundle, &args.engine.engines())?;
     let start_ms = begun.elapsed().as_secs_f64() * 1e3;
     let engine = bench.engine().clone();
     let road = SimSource::new(SimSpec::parse(ROAD)?);
@@ -57,13 +59,14 @@ pub fn run(args: &BenchArgs, begun: Instant) -> Result<()> {
             "start_from": "main",
             "engine": engine.engine,
             "engine_version": engine.version,
+            "provider": engine.provider.to_string(),
             "segments": segments,
             "seconds": args.seconds,
             "source": { "uri": ROAD, "width": size.0, "height": size.1 },
             "model": bundle.id,
         }));
     }
-    println!("{} {}, {ROAD} ({} x {}), {segments} segments", engine.engine, engine.version, size.0, size.1);
+    println!("{engine}, {ROAD} ({} x {}), {segments} segments", size.0, size.1);
     println!("{:<10}{:>12}{:>12}", "stage", "median ms", "p99 ms");
     for (name, times) in stages.named() {
         println!("{name:<10}{:>12.4}{:>12.4}", times.median_ms, times.p99_ms);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use runtime::engine::Engines;
 use runtime::output::Outputs;
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
 use runtime::pipeline::RuleOverrides;
@@ -70,11 +71,18 @@ pub fn run(args: &DemoArgs) -> Result<bool> {
     if !args.json {
         println!("{uri}\nmodel {} ({})", bundle.manifest.name, &bundle.id[..12]);
     }
-    let watched = show::watch(source, &bundle, &RuleOverrides::default(), outputs, |watch, segment, score, event| {
-        if !args.json {
-            println!("{}", show::score_line(segment, score, watch.pipeline().alarm().rule().threshold, event));
-        }
-    })?;
+    let watched = show::watch(
+        source,
+        &bundle,
+        &Engines::default(),
+        &RuleOverrides::default(),
+        outputs,
+        |watch, segment, score, event| {
+            if !args.json {
+                println!("{}", show::score_line(segment, score, watch.pipeline().alarm().rule().threshold, event));
+            }
+        },
+    )?;
     let first = watched.alarms.first();
     let good = match (&truth, first) {
         (Some(truth), Some(alarm)) => alarm.start_s >= truth.start_s && alarm.start_s <= truth.end_s,

@@ -34,6 +34,8 @@ pub struct ShowArgs {
     /// of the config, or without one by the demo's.
     #[arg(long)]
     prove: bool,
+    #[command(flatten)]
+    engine: super::EngineArgs,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -77,7 +79,7 @@ fn show(args: &ShowArgs) -> Result<()> {
 fn proved(args: &ShowArgs) -> Result<Proof> {
     let trusted =
         args.config.as_deref().map_or(Ok(demo_keys()), |path| Ok(super::check::read_config(path)?.trusted()))?;
-    prove(&Bundle::open(&args.file, &trusted)?)
+    prove(&Bundle::open(&args.file, &trusted)?, &args.engine.engines())
 }
 
 fn proved_text(proof: &Proof) -> String {

@@ -36,6 +36,8 @@ pub struct ReplayArgs {
     /// Threshold to use instead of the model's, 0..1.
     #[arg(long)]
     threshold: Option<f32>,
+    #[command(flatten)]
+    engine: super::EngineArgs,
     /// Print one JSON object, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
@@ -92,7 +94,7 @@ pub fn run(args: &ReplayArgs) -> Result<()> {
     outputs.push(GpioRelay::new(pin.clone(), Polarity::ActiveHigh)?);
     let over = RuleOverrides { threshold: args.threshold, ..RuleOverrides::default() };
     let mut best = Best::new(THUMBNAILS, THUMBNAILS_APART_S);
-    let watched = show::watch(source, &bundle, &over, outputs, |watch, segment, score, _| {
+    let watched = show::watch(source, &bundle, &args.engine.engines(), &over, outputs, |watch, segment, score, _| {
         bar.set_position(segment.last_frame);
         bar.set_message(format!("score {score:.3}"));
         if args.out.is_some()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use firmware_config::config::{Camera, Config, GpioKind};
 use runtime::bundle::Bundle;
+use runtime::engine::Engines;
 use runtime::health::Health;
 use runtime::health::clock::{Clock as _, SystemClock};
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
@@ -40,7 +41,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let config = super::check::read_config(&args.config)?;
     let bundle = Bundle::open(beside(&args.config, &config.model.bundle), &config.trusted())?;
     bundle.require_extractor()?;
-    log::info!("model {} {}, engine tract", bundle.manifest.name, &bundle.id[..12]);
+    log::info!("model {} {}, engine {}", bundle.manifest.name, &bundle.id[..12], config.model.engine);
+    let engines =
+        Engines::live(config.model.engine, beside(&args.config, &config.model.bundle).with_extension("engines"));
     let outputs = Arc::new(Mutex::new(outputs(&config, &args.config)?));
     let clock = SystemClock::start();
     let over = RuleOverrides {
@@ -59,8 +62,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
             let live = is_live(&source);
             let health = Arc::new(Mutex::new(Health::new(&camera.name, live, clock.now())));
             healths.push(Arc::clone(&health));
-            let (outputs, bundle, clock) = (Arc::clone(&outputs), &bundle, &clock);
-            threads.push(scope.spawn(move || attend(camera, source, bundle, over, &outputs, &health, clock)));
+            let (outputs, bundle, engines, clock) = (Arc::clone(&outputs), &bundle, &engines, &clock);
+            threads
+                .push(scope.spawn(move || attend(camera, source, (bundle, engines), over, &outputs, &health, clock)));
         }
         let (watcher_outputs, watcher_clock, done) = (Arc::clone(&outputs), &clock, &done);
         scope.spawn(move || look_after(&healths, &watcher_outputs, watcher_clock, done));
@@ -105,7 +109,7 @@ fn is_live(source: &Opened) -> bool {
 fn attend(
     camera: &Camera,
     mut source: Opened,
-    bundle: &Bundle,
+    (bundle, engines): (&Bundle, &Engines),
     over: RuleOverrides,
     outputs: &Shared<Outputs>,
     health: &Shared<Health>,
@@ -114,7 +118,7 @@ fn attend(
     let live = is_live(&source);
     let mut failures = 0;
     loop {
-        let pipeline = Pipeline::new(source, bundle, &over)?;
+        let pipeline = Pipeline::new(source, bundle, engines, &over)?;
         let mut watch = Watch::new(&camera.name, pipeline, Arc::clone(outputs), Arc::clone(health));
         let error = loop {
             match watch.step(clock.now()) {

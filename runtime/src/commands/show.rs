@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::bundle::{Bundle, demo_keys, find};
+use runtime::engine::Engines;
 use runtime::features::Segment;
 use runtime::health::Health;
 use runtime::health::clock::{Clock as _, SystemClock};
@@ -40,12 +41,13 @@ pub struct Watched {
 pub fn watch(
     source: Opened,
     bundle: &Bundle,
+    engines: &Engines,
     over: &RuleOverrides,
     outputs: Outputs,
     mut seen: impl FnMut(&Watch, &Segment, f32, Option<&AlarmEvent>),
 ) -> Result<Watched> {
     let clock = SystemClock::start();
-    let pipeline = Pipeline::new(source, bundle, over)?;
+    let pipeline = Pipeline::new(source, bundle, engines, over)?;
     let threshold = pipeline.alarm().rule().threshold;
     let health = Health::new("recording", false, clock.now());
     let mut watch = Watch::new("recording", pipeline, Arc::new(Mutex::new(outputs)), Arc::new(Mutex::new(health)));

@@ -3,10 +3,21 @@
 //! | implementation | module | when |
 //! |---|---|---|
 //! | tract | [`tract`] | always |
+//! | onnxruntime: CPU, CUDA, TensorRT | `onnxruntime` | feature `onnxruntime`, and a library to load |
+//!
+//! [`choice`] loads the one that a config names, [`background`] lets one score while another is being compiled.
 
+pub mod background;
 pub mod channels_last;
+pub mod choice;
 pub mod kernels;
+#[cfg(feature = "onnxruntime")]
+pub mod onnxruntime;
 pub mod tract;
+
+use std::fmt;
+
+pub use choice::Engines;
 
 use crate::Result;
 
@@ -22,14 +33,43 @@ pub enum Input<'a> {
 /// What runs, for logs, status and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineInfo {
-    /// The engine's name, `tract`.
+    /// The engine's name, `tract` or `onnxruntime`.
     pub engine: &'static str,
     /// Its version.
-    pub version: &'static str,
+    pub version: String,
+    /// What computes.
+    pub provider: Provider,
     /// Shape of the one input.
     pub input_shape: Vec<usize>,
     /// Shape of the one output.
     pub output_shape: Vec<usize>,
+}
+
+impl fmt::Display for EngineInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.engine, self.version, self.provider)
+    }
+}
+
+/// What computes for an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU, by CUDA's libraries.
+    Cuda,
+    /// An NVIDIA GPU, by what TensorRT compiles for it.
+    Tensorrt,
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "CPU",
+            Self::Cuda => "CUDA",
+            Self::Tensorrt => "TensorRT",
+        })
+    }
 }
 
 /// A graph with one input and one float32 output, ready to run. Not shared between threads: each owner has its own state.

@@ -1,8 +1,10 @@
-//! The tract engine: pure Rust, on every board, always there.
+//! The tract engine: pure Rust, on every board, always there. It reads ONNX and its own form, NNEF in a plain tar.
 
+use tract_nnef::framework::Nnef;
 use tract_onnx::prelude::*;
+use tract_transformers::WithTractTransformers as _;
 
-use super::{Engine, EngineInfo, Input, channels_last};
+use super::{Engine, EngineInfo, Input, Provider, channels_last};
 use crate::{Error, Result};
 
 /// The version of tract that this build is pinned to.
@@ -16,23 +18,25 @@ pub struct TractEngine {
 }
 
 impl TractEngine {
-    /// Load an ONNX graph with one input of fixed shape and one float32 output. `name` is for error messages.
+    /// Load a graph, ONNX or `.nnef.tar`, with one input of fixed shape and one float32 output. `name` is for error messages.
     ///
     /// # Errors
     /// When tract cannot read, type or optimise the graph, or it is not of that form.
-    pub fn load(onnx: &[u8], name: &str) -> Result<Self> {
+    pub fn load(graph: &[u8], name: &str) -> Result<Self> {
         let bad = |what: &str, e: &dyn std::fmt::Display| {
             Error::corrupt(
                 name,
-                format!("tract cannot {what} this ONNX graph: {e}"),
+                format!("tract cannot {what} this {} graph: {e}", if is_tar(graph) { "NNEF" } else { "ONNX" }),
                 "export it again with tadpole-trainer",
             )
         };
-        let model = tract_onnx::onnx()
-            .model_for_read(&mut &*onnx)
-            .map_err(|e| bad("read", &e))?
-            .into_typed()
-            .and_then(channels_last::accelerate)
+        let model = if is_tar(graph) {
+            nnef().model_for_read(&mut &*graph).map_err(|e| bad("read", &e))
+        } else {
+            let model = tract_onnx::onnx().model_for_read(&mut &*graph).map_err(|e| bad("read", &e))?;
+            model.into_typed().map_err(|e| bad("type", &e))
+        }?;
+        let model = channels_last::accelerate(model)
             .map_err(|e| bad("type", &e))?
             .into_decluttered()
             .map_err(|e| bad("simplify", &e))?;
@@ -55,7 +59,13 @@ impl TractEngine {
             .and_then(IntoRunnable::into_runnable)
             .and_then(|plan| plan.spawn())
             .map_err(|e| bad("prepare", &e))?;
-        let info = EngineInfo { engine: "tract", version: TRACT_VERSION, input_shape, output_shape };
+        let info = EngineInfo {
+            engine: "tract",
+            version: TRACT_VERSION.into(),
+            provider: Provider::Cpu,
+            input_shape,
+            output_shape,
+        };
         Ok(Self { info, name: name.into(), state })
     }
 
@@ -66,6 +76,16 @@ impl TractEngine {
             "see the journal; `tadpole model show` names the graph",
         )
     }
+}
+
+/// What tract reads and writes NNEF with: its core operators and those that ONNX graphs and transformers add.
+pub fn nnef() -> Nnef {
+    tract_nnef::nnef().with_onnx().with_tract_transformers()
+}
+
+/// USTAR has its name at this place; ONNX files never do.
+fn is_tar(graph: &[u8]) -> bool {
+    graph.get(257..262) == Some(b"ustar".as_slice())
 }
 
 impl Engine for TractEngine {

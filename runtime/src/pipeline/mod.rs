@@ -9,7 +9,7 @@ use firmware_config::manifest::{FileRole, Manifest};
 use crate::Result;
 use crate::alarm::{Alarm, AlarmRule, Decision};
 use crate::bundle::Bundle;
-use crate::engine::tract::TractEngine;
+use crate::engine::Engines;
 use crate::features::{Extractor, Fed, Feed, Segment};
 use crate::score::Scorer;
 use crate::score::step::{StepHead, StepModel};
@@ -72,10 +72,10 @@ pub fn alarm_rule(manifest: &Manifest, over: &RuleOverrides) -> AlarmRule {
 ///
 /// # Errors
 /// When a graph does not load, or they do not fit each other.
-pub fn scorer(bundle: &Bundle) -> Result<Scorer> {
-    let head = TractEngine::load(bundle.head(), "head")?;
+pub fn scorer(bundle: &Bundle, engines: &Engines) -> Result<Scorer> {
+    let head = engines.load(bundle.head(), "head")?;
     let step = bundle.content(FileRole::Step).map(StepModel::from_onnx).transpose()?;
-    Scorer::new(Box::new(head), step.map(StepHead::new))
+    Scorer::new(head, step.map(StepHead::new))
 }
 
 /// One camera, from source to decision.
@@ -92,13 +92,13 @@ impl Pipeline {
     ///
     /// # Errors
     /// When a graph does not load, or the features of a recording are of another contract than the model's.
-    pub fn new(source: Opened, bundle: &Bundle, over: &RuleOverrides) -> Result<Self> {
-        let scorer = scorer(bundle)?;
+    pub fn new(source: Opened, bundle: &Bundle, engines: &Engines, over: &RuleOverrides) -> Result<Self> {
+        let scorer = scorer(bundle, engines)?;
         let contract = &bundle.manifest.contract;
         let feed = match source {
             Opened::Frames(frames) => {
-                let engine = TractEngine::load(bundle.require_extractor()?, "extractor")?;
-                Feed::frames(frames, Extractor::new(Box::new(engine), contract.clone())?)?
+                let engine = engines.load(bundle.require_extractor()?, "extractor")?;
+                Feed::frames(frames, Extractor::new(engine, contract.clone())?)?
             }
             Opened::Rows(rows) => {
                 rows.check_contract(contract)?;

@@ -4,8 +4,7 @@ use firmware_config::golden;
 use firmware_config::manifest::{FileRole, GoldenVectors};
 
 use crate::bundle::Bundle;
-use crate::engine::tract::TractEngine;
-use crate::engine::{Engine, Input};
+use crate::engine::{Engines, Input};
 use crate::score::step::{GoldenScore, StepHead, StepModel};
 use crate::{Error, Result};
 
@@ -24,16 +23,16 @@ pub struct Proof {
 ///
 /// # Errors
 /// When a graph does not load or run, or a difference exceeds the tolerance that the bundle promises.
-pub fn prove(bundle: &Bundle) -> Result<Proof> {
+pub fn prove(bundle: &Bundle, engines: &Engines) -> Result<Proof> {
     let vectors = &bundle.manifest.golden;
     let mut scores = vec![0.0; vectors.head_scores.len()];
-    TractEngine::load(bundle.head(), "head")?.run(Input::F32(&vectors.head_input), &mut scores)?;
+    engines.load(bundle.head(), "head")?.run(Input::F32(&vectors.head_input), &mut scores)?;
     let head = within(vectors.tolerance, "head", largest_difference(&scores, &vectors.head_scores))?;
     let step = bundle.content(FileRole::Step).map(|onnx| prove_step(onnx, vectors)).transpose()?;
     let extractor = match (bundle.extractor(), &vectors.extractor, &bundle.manifest.contract.input) {
         (Some(graph), Some(expected), Some(clip)) => {
             let mut row = vec![0.0; expected.row.len()];
-            TractEngine::load(graph, "extractor")?.run(Input::U8(&golden::clip(expected.seed, clip)), &mut row)?;
+            engines.load(graph, "extractor")?.run(Input::U8(&golden::clip(expected.seed, clip)), &mut row)?;
             Some(within(vectors.tolerance, "extractor", largest_difference(&row, &expected.row))?)
         }
         _ => None,

@@ -124,7 +124,7 @@ impl Scorer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::EngineInfo;
+    use crate::engine::{EngineInfo, Provider};
 
     /// A head that returns the mean of each row, so that a test sees which row a score came from.
     struct Mean(EngineInfo);
@@ -146,7 +146,8 @@ mod tests {
     fn scorer() -> Scorer {
         let info = EngineInfo {
             engine: "mean",
-            version: "0",
+            version: "0".into(),
+            provider: Provider::Cpu,
             input_shape: vec![1, SEGMENTS, 2],
             output_shape: vec![1, SEGMENTS],
         };

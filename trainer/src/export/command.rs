@@ -20,7 +20,7 @@ use super::package::{Part, package};
 use super::products::Form;
 use super::ranges::{self, Ranges};
 use super::step::Precision;
-use super::{calibrate, head, keys, step};
+use super::{calibrate, head, keys, nnef, step};
 use crate::dataset::{Dataset, Split, Video};
 use crate::evaluate::graphs::{camera_scorer, graph_scorer};
 use crate::evaluate::{Mode, Scorer, run_scorer, score_video};
@@ -36,9 +36,9 @@ const RANGE_WINDOWS_MAX: usize = 256;
 
 /// Put a trained model into a signed bundle.
 ///
-/// Writes NAME.tadpole and, beside it, the full-window graphs: NAME.head.onnx in float32, from which all else comes,
-/// NAME.head.int8.onnx in int8 for tract and NAME.head.qdq.onnx in int8 for onnxruntime and TensorRT. Refused: an int8
-/// graph that tells held-out recordings apart differently from float32.
+/// Writes NAME.tadpole for tract, NAME.tensorrt.tadpole for TensorRT, or both, and beside them the graphs in every form: NAME.head.onnx
+/// in float32, NAME.head.int8.onnx for tract and NAME.head.qdq.onnx for onnxruntime and TensorRT in int8, and what tract
+/// reads as NAME.*.nnef.tar too. Refused: an int8 graph that tells held-out recordings apart differently from float32.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
     /// The RUN folder of a training.
@@ -83,7 +83,25 @@ pub struct ExportArgs {
 /// The engine that a bundle is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Target {
+    /// NAME.tadpole.
     Tract,
+    /// NAME.tensorrt.tadpole.
+    Tensorrt,
+    /// Both.
+    All,
+}
+
+impl Target {
+    /// The bundles to write beside each other.
+    fn bundles(self, out: &Path) -> Vec<(TargetEngine, PathBuf)> {
+        let tract = (TargetEngine::Tract, out.to_path_buf());
+        let tensorrt = (TargetEngine::TensorRt, out.with_extension("tensorrt.tadpole"));
+        match self {
+            Self::Tract => vec![tract],
+            Self::Tensorrt => vec![tensorrt],
+            Self::All => vec![tract, tensorrt],
+        }
+    }
 }
 
 /// Make a signing key and tell what to do with it.
@@ -100,7 +118,6 @@ pub fn keygen(file: &Path) -> Result<()> {
 /// # Errors
 /// When the run, the extractor or the key cannot be used, or a graph fails its proof.
 pub fn run(args: &ExportArgs) -> Result<()> {
-    let Target::Tract = args.target;
     let key = keys::read_signing_key(&args.sign)?;
     let run = Run::open(&args.run)?;
     let graph = head::of_run(&run, Form::Float)?;
@@ -127,21 +144,26 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         golden,
         notes: notes(args, &run)?,
     };
-    write_atomic(&args.out.with_extension("head.onnx"), &graph)?;
-    write_atomic(&args.out.with_extension("head.int8.onnx"), &int8.tract)?;
-    write_atomic(&args.out.with_extension("head.qdq.onnx"), &int8.qdq)?;
     let step = step_of(&run, &graph, &manifest, args.precision)?;
+    let beside = |extension: &str, content: &[u8]| write_atomic(&args.out.with_extension(extension), content);
+    beside("head.qdq.onnx", &int8.qdq)?;
+    for (form, onnx) in [("head", &graph), ("head.int8", &int8.tract), ("step", &step)] {
+        beside(&format!("{form}.onnx"), onnx)?;
+        beside(&format!("{form}.nnef.tar"), &nnef::of_onnx(onnx, form)?)?;
+    }
     let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph), Part::new("step.onnx", FileRole::Step, step)];
     parts.extend(extractor.map(|graph| Part::new("extractor.onnx", FileRole::Extractor, graph)));
-    let id = package(&args.out, manifest, &parts, &key)?;
-    log::info!(
-        "{}: model {}, threshold {} at {:.2} false alarms an hour over {:.2} h",
-        args.out.display(),
-        &id[..12],
-        threshold.value,
-        threshold.false_alarms_per_hour,
-        threshold.calibration_hours
-    );
+    for (engine, out) in args.target.bundles(&args.out) {
+        let id = package(&out, Manifest { engine, ..manifest.clone() }, &parts, &key)?;
+        log::info!(
+            "{}: model {}, threshold {} at {:.2} false alarms an hour over {:.2} h",
+            out.display(),
+            &id[..12],
+            threshold.value,
+            threshold.false_alarms_per_hour,
+            threshold.calibration_hours
+        );
+    }
     Ok(())
 }
 

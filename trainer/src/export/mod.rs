@@ -7,6 +7,7 @@
 //! | [`command`] | `tadpole-trainer export` and `keygen` |
 //! | [`head`] | trained weights into the graph that engines run |
 //! | [`keys`] | making and reading the key that signs |
+//! | [`nnef`] | a graph in tract's own form |
 //! | [`package`] | manifest and files into one signed bundle |
 //! | [`products`] | the head's large products in float32, int8 for tract, int8 for the others |
 //! | [`quantise`] | weights to int8 |
@@ -18,6 +19,7 @@ pub mod calibrate;
 pub mod command;
 pub mod head;
 pub mod keys;
+pub mod nnef;
 pub mod package;
 pub mod products;
 pub mod quantise;

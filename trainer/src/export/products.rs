@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | [`Form::Float`] | `MatMul`, `Add` | every engine |
 //! | [`Form::Watched`] | the same, and the largest magnitude of each input row put out | calibration, [`super::ranges`] |
-//! | [`Form::Int8`] | `QuantizeLinear`, `MatMulInteger`, `Cast`, `Mul` by `s_x s_w[n]`, `Add` | tract, which keeps this in int8 |
+//! | [`Form::Int8`] | `Mul`, `Round`, `Clip`, `Cast`, `MatMulInteger`, `Cast`, `Mul` by `s_x s_w[n]`, `Add` | tract, which keeps this in int8; unlike `QuantizeLinear` it can be written as NNEF |
 //! | [`Form::Qdq`] | `QuantizeLinear` and `DequantizeLinear` around each operand of `MatMul`, `Add` | onnxruntime, TensorRT |
 //!
 //! Both int8 forms hold the same numbers: symmetric, activations per tensor with the scale that calibration found,
@@ -14,7 +14,7 @@
 
 use runtime::Result;
 
-use super::quantise::{Dense, scale};
+use super::quantise::{Dense, INT8_MAX, scale};
 use super::ranges::{Ranges, Watch};
 use crate::onnx::{ElementType, GraphBuilder, Value, attribute};
 
@@ -64,8 +64,11 @@ impl<'a> Products<'a> {
             Form::Int8(ranges, only) if only.is_none_or(|only| only == name) => {
                 let step = scale(ranges.bound(name)?);
                 let x = once(&mut self.last, x, || {
-                    let scale = g.scalar(step);
-                    g.quantize_i8(x, &scale)
+                    let inverse = g.scalar(1.0 / step);
+                    let scaled = g.mul(x, &inverse);
+                    let rounded = g.round(&scaled);
+                    let clipped = g.clip(&rounded, -INT8_MAX, INT8_MAX);
+                    g.cast(&clipped, ElementType::I8)
                 });
                 let weight = layer.quantised();
                 let values = g.i8s("weight", &[rows, columns], &weight.values);

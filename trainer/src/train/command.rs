@@ -51,6 +51,9 @@ pub struct TrainArgs {
     /// One batch in N is made of contiguous windows, the others of whole videos (0: none), instead of the preset's.
     #[arg(long, value_name = "N")]
     window_every: Option<u64>,
+    /// Decay of the moving average of the weights, which is what is kept (0: none), instead of the preset's.
+    #[arg(long, value_name = "DECAY")]
+    average_decay: Option<f64>,
     /// Share of the training videos held out for validation, 0 to 0.5, instead of the preset's.
     #[arg(long, value_name = "SHARE")]
     validation_share: Option<f64>,
@@ -78,6 +81,7 @@ impl TrainArgs {
         settings.pairs = self.pairs.unwrap_or(settings.pairs);
         settings.learning_rate = self.learning_rate.unwrap_or(settings.learning_rate);
         settings.window_every = self.window_every.unwrap_or(settings.window_every);
+        settings.average_decay = self.average_decay.unwrap_or(settings.average_decay);
         settings.validation_share = self.validation_share.unwrap_or(settings.validation_share);
         Ok(settings)
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use burn::module::AutodiffModule;
+use burn::module::{AutodiffModule, Module as _};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, Optimizer};
 use burn::tensor::backend::AutodiffBackend;
@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use super::average::averaged;
 use super::parallel::{PARTS, Step, gradients};
 use super::run::{FORMAT, Run, RunFile, from_bytes, to_bytes};
 use super::{Choose, DatasetMark, Device, Settings, TrainingSet};
@@ -155,9 +156,11 @@ where
     let mut optimizer = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init::<B, M>();
     let mut log: Vec<LogLine> = Vec::new();
     let checkpoint = run.path.join("checkpoint.bin");
+    let mut average = model.valid();
     if resume && checkpoint.exists() {
-        let [weights, moments, lines] = read_parts(&checkpoint)?;
+        let [weights, mean, moments, lines] = read_parts(&checkpoint)?;
         model = model.load_record(from_bytes(weights, &checkpoint, device)?);
+        average = average.load_record(from_bytes(mean, &checkpoint, device)?);
         optimizer = optimizer.load_record(from_bytes(moments, &checkpoint, device)?);
         log = serde_json::from_slice(&lines)
             .map_err(|error| Error::corrupt(checkpoint.display().to_string(), error.to_string(), "train again"))?;
@@ -179,11 +182,12 @@ where
         }
         model = optimizer.step(settings.learning_rate, model, gradients);
         let done = step + 1;
+        average = averaged(average, &model.valid(), settings.average_decay, done);
         let mut line = LogLine { step: done, loss, erased_windows, erased_segments, validation: None };
         bar.set_message(format!("loss {loss:.4}"));
         bar.inc(1);
         if done % settings.assess_every == 0 || done == settings.steps {
-            line.validation = assess(&model.valid(), set, settings.model.segments(), device)?;
+            line.validation = assess(&average, set, settings.model.segments(), device)?;
             log.push(line.clone());
             let better = match (line.validation, run.file.validation) {
                 (Some(new), Some(old)) => new > old || run.file.chosen_step == 0,
@@ -192,16 +196,17 @@ where
             run.file.step = done;
             run.file.seconds = before + began.elapsed().as_secs_f64();
             let weights = to_bytes::<B, _>(model.clone().into_record())?;
+            let mean = to_bytes::<B::InnerBackend, _>(average.clone().into_record())?;
             if better || settings.choose == Choose::Last {
                 run.file.chosen_step = done;
                 run.file.validation = line.validation;
-                run.save_model(&weights)?;
+                run.save_model(&mean)?;
             }
             let moments = to_bytes::<B, _>(optimizer.to_record())?;
             save_log(&run, &log)?;
             let lines =
                 serde_json::to_vec(&log).map_err(|error| Error::failed("log", error.to_string(), "report this"))?;
-            write_parts(&checkpoint, &[&weights, &moments, &lines])?;
+            write_parts(&checkpoint, &[&weights, &mean, &moments, &lines])?;
             run.save()?;
         } else {
             log.push(line);

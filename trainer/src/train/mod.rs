@@ -3,7 +3,7 @@
 //! ```text
 //! RUN/run.json         everything that the run was made from and what came of it
 //! RUN/model.bin        the chosen weights
-//! RUN/checkpoint.bin   model and optimiser after the last assessment: `--resume` goes on from here
+//! RUN/checkpoint.bin   model, average and optimiser after the last assessment: `--resume` goes on from here
 //! RUN/log.csv          loss, erased segments and validation, step by step
 //! RUN/results.jsonl    one line per evaluation (written by `evaluate`)
 //! ```
@@ -11,6 +11,7 @@
 //! A step depends on (seed, step, weights) alone, so a resumed run and an unbroken one are equal. The test list is never
 //! opened for reading rows here: checkpoints are chosen on held-out training videos, by their labels.
 
+mod average;
 pub mod command;
 mod device;
 mod learn;

@@ -13,7 +13,8 @@ use crate::model::denet::DeNetConfig;
 pub enum Preset {
     /// The paper's: features at full width, learning rate 1e-5, weight decay 1e-3, whole videos.
     Paper,
-    /// For cameras: width 128, and half of the batches on contiguous windows, as a camera's ring holds them.
+    /// For cameras: width 128, half of the batches on contiguous windows, as a camera's ring holds them, learning rate 5e-4,
+    /// and the moving average of the weights.
     Edge,
 }
 
@@ -50,6 +51,9 @@ pub struct Settings {
     pub validation_share: f64,
     /// Steps between assessments (and checkpoints).
     pub assess_every: u64,
+    /// Decay d of the moving average of the weights, below 1; 0: none. What is assessed and kept is the average.
+    #[serde(default)]
+    pub average_decay: f64,
     /// Which weights the run ends with.
     pub choose: Choose,
 }
@@ -69,6 +73,7 @@ impl Preset {
                 window_rows_min: 16,
                 validation_share: 0.1,
                 assess_every: 250,
+                average_decay: 0.0,
                 choose: Choose::Best,
             },
             (Self::Edge, ModelConfig::DeNet(config)) => Settings {
@@ -76,12 +81,13 @@ impl Preset {
                 model: ModelConfig::DeNet(DeNetConfig { width: Some(128), ..config }),
                 steps: 400,
                 pairs: 32,
-                learning_rate: 1e-4,
+                learning_rate: 5e-4,
                 weight_decay: 1e-3,
                 window_every: 2,
                 window_rows_min: 16,
                 validation_share: 0.1,
                 assess_every: 50,
+                average_decay: 0.99,
                 choose: Choose::Last,
             },
         }
@@ -101,6 +107,9 @@ impl Settings {
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return refuse("learning_rate", "is not above 0");
+        }
+        if !(0.0..1.0).contains(&self.average_decay) {
+            return refuse("average_decay", "is not at least 0 and below 1");
         }
         if !(0.0..=0.5).contains(&self.validation_share) {
             return refuse("validation_share", "is not between 0 and 0.5");

@@ -1,0 +1,94 @@
+//! Which engine runs a graph: a choice and a graph come in, a loaded engine goes out. Never another than was asked for:
+//! `auto` says in the log what it settles on and why not on something faster, any other choice is kept or is an error.
+
+use std::path::PathBuf;
+
+use firmware_config::config::EngineChoice;
+use sha2::{Digest as _, Sha256};
+
+use super::background::Background;
+use super::tract::TractEngine;
+use super::{Engine, Provider};
+use crate::Result;
+
+/// Loads graphs on the engine that was chosen.
+#[derive(Clone, Debug)]
+pub struct Engines {
+    choice: EngineChoice,
+    /// For what a GPU's compiler makes.
+    cache: Option<PathBuf>,
+    /// Whether tract may score until a GPU's compiler is done. Not for recordings, whose scores would depend on how
+    /// long that takes.
+    meanwhile: bool,
+}
+
+impl Engines {
+    /// For recordings, and wherever the same scores are wanted each time.
+    pub fn new(choice: EngineChoice) -> Self {
+        Self { choice, cache: None, meanwhile: false }
+    }
+
+    /// For live cameras; `cache` is a folder for what a GPU's compiler makes.
+    pub fn live(choice: EngineChoice, cache: PathBuf) -> Self {
+        Self { choice, cache: Some(cache), meanwhile: true }
+    }
+
+    /// Load a graph with one input of fixed shape and one float32 output. `name` is for error messages.
+    ///
+    /// # Errors
+    /// When the engine cannot be had, or the graph cannot be loaded.
+    pub fn load(&self, graph: &[u8], name: &str) -> Result<Box<dyn Engine>> {
+        let engine = match self.choice {
+            EngineChoice::Tract => Box::new(TractEngine::load(graph, name)?),
+            EngineChoice::Onnxruntime => self.onnxruntime(graph, name, Provider::Cpu)?,
+            EngineChoice::Cuda => self.onnxruntime(graph, name, Provider::Cuda)?,
+            EngineChoice::Tensorrt => self.onnxruntime(graph, name, Provider::Tensorrt)?,
+            EngineChoice::Auto => self.fastest(graph, name)?,
+        };
+        log::info!("{name} runs on {}", engine.info());
+        Ok(engine)
+    }
+
+    fn fastest(&self, graph: &[u8], name: &str) -> Result<Box<dyn Engine>> {
+        for provider in [Provider::Tensorrt, Provider::Cuda] {
+            match self.onnxruntime(graph, name, provider) {
+                Ok(engine) => return Ok(engine),
+                Err(error) => log::info!("{name} does not run on {provider}: {error}"),
+            }
+        }
+        Ok(Box::new(TractEngine::load(graph, name)?))
+    }
+
+    #[cfg(feature = "onnxruntime")]
+    fn onnxruntime(&self, graph: &[u8], name: &str, provider: Provider) -> Result<Box<dyn Engine>> {
+        use super::onnxruntime::OrtEngine;
+
+        // One folder a graph; what onnxruntime puts into it carries TensorRT's version and the GPU's in its name.
+        let cache = self.cache.as_ref().map(|folder| folder.join(&hex::encode(Sha256::digest(graph))[..16]));
+        if provider != Provider::Tensorrt || !self.meanwhile {
+            return Ok(Box::new(OrtEngine::load(graph, name, provider, cache.as_deref())?));
+        }
+        OrtEngine::available(provider)?;
+        let present = Box::new(TractEngine::load(graph, name)?);
+        log::info!("{name}: TensorRT compiles it, which takes minutes unless it did before; tract scores meanwhile");
+        let (graph, name) = (graph.to_vec(), name.to_owned());
+        Ok(Box::new(Background::new(present, move || {
+            Ok(Box::new(OrtEngine::load(&graph, &name, provider, cache.as_deref())?))
+        })))
+    }
+
+    #[cfg(not(feature = "onnxruntime"))]
+    fn onnxruntime(&self, _: &[u8], _: &str, provider: Provider) -> Result<Box<dyn Engine>> {
+        Err(crate::Error::failed(
+            format!("engine {provider} of onnxruntime"),
+            "is not in this build",
+            "build with `--features onnxruntime`, or set `engine = \"tract\"` or \"auto\" under [model] in the config",
+        ))
+    }
+}
+
+impl Default for Engines {
+    fn default() -> Self {
+        Self::new(EngineChoice::Tract)
+    }
+}
