@@ -41,6 +41,18 @@ pub fn for_demo() -> Result<()> {
     install(&missing.iter().map(|p| p.2).collect::<Vec<_>>())
 }
 
+/// What building for arm64 boards, and running the result here, needs.
+pub fn for_aarch64(rust_target: &str) -> Result<()> {
+    let programs = [
+        ("aarch64-linux-gnu-gcc", "--version", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+        ("qemu-aarch64", "--version", "qemu-user"),
+    ];
+    let packages = programs.iter().filter(|p| !there(p.0, p.1)).flat_map(|p| p.2.split(' '));
+    install(&packages.collect::<Vec<_>>())?;
+    run(command("rustup").args(["target", "add", rust_target]))
+        .context("the standard library for arm64 is missing, and there is no rustup to add it")
+}
+
 /// All that tests need.
 pub fn everything() -> Result<()> {
     let mut packages: Vec<&str> = PROGRAMS.iter().filter(|p| !there(p.0, p.1)).map(|p| p.2).collect();

@@ -1,5 +1,6 @@
 //! `cargo xtask soak --NAME`: long measurements.
 
+mod aarch64;
 mod incidents;
 
 use anyhow::{Result, bail};
@@ -11,21 +12,27 @@ pub struct SoakArgs {
     /// `tadpole demo --fast` over 10 unseen seeds of each kind of incident and 70 seeds of normal traffic.
     #[arg(long)]
     incidents: bool,
+    /// The firmware on emulated arm64 processors: golden vectors within their tolerance, kernels present.
+    #[arg(long)]
+    aarch64: bool,
     /// Seeds per kind of incident, for a quicker look.
     #[arg(long, default_value_t = 10)]
     seeds: u64,
     /// First seed; the table in the model card uses the default.
     #[arg(long, default_value_t = incidents::FIRST_SEED)]
     first_seed: u64,
-    /// Bundle to measure instead of the shipped one.
+    /// Bundle to measure instead of the shipped one; --aarch64 takes several.
     #[arg(long)]
-    model: Option<String>,
+    model: Vec<String>,
 }
 
 /// Run what was asked for; exit code 1 when the goal was missed.
 pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.incidents {
-        return incidents::run(args.seeds, args.first_seed, args.model.as_deref());
+        return incidents::run(args.seeds, args.first_seed, args.model.first().map(String::as_str));
     }
-    bail!("name a soak: --incidents")
+    if args.aarch64 {
+        return aarch64::run(&args.model);
+    }
+    bail!("name a soak: --incidents or --aarch64")
 }

@@ -3,18 +3,16 @@
 //!
 //! Formula: BT.601, limited range, in integers, rounded to nearest: the same bits on every CPU.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-
+use super::resize::Resizer;
 use crate::source::{Frame, PixelFormat};
 use crate::{Error, Result};
 
 /// Resizes frames to the model's size and converts them to RGB; keeps its scratch buffers.
 pub struct Squeezer {
-    width: u32,
-    height: u32,
-    resizer: Resizer,
-    /// Source plane without row padding.
+    rgb: Resizer<3>,
+    /// For each plane, whose sizes differ.
+    plane: [Resizer<1>; 3],
+    /// A source plane whose bytes lie apart.
     packed: Vec<u8>,
     /// Resized Y, U, V planes.
     planes: [Vec<u8>; 3],
@@ -25,9 +23,8 @@ impl Squeezer {
     pub fn new(width: u32, height: u32) -> Self {
         let n = (width * height) as usize;
         Self {
-            width,
-            height,
-            resizer: Resizer::new(),
+            rgb: Resizer::new(width as usize, height as usize),
+            plane: [(); 3].map(|()| Resizer::new(width as usize, height as usize)),
             packed: Vec::new(),
             planes: [vec![0; n], vec![128; n], vec![128; n]],
         }
@@ -53,9 +50,12 @@ impl Squeezer {
         }
         let data = &frame.data;
         match frame.format {
-            PixelFormat::Rgb24 => return self.resize_rgb(data, w, h, stride, out),
+            PixelFormat::Rgb24 => {
+                self.rgb.resize((w, h), |y| &data[y * stride..], out);
+                return Ok(());
+            }
             PixelFormat::Grey8 => {
-                self.resize_plane(0, w, h, rows(data, h, stride, w));
+                self.resize_plane(0, (w, h), (data, stride));
                 self.planes[1].fill(128);
                 self.planes[2].fill(128);
             }
@@ -63,26 +63,24 @@ impl Squeezer {
                 let (cw, ch, cs) = (w.div_ceil(2), h.div_ceil(2), stride.div_ceil(2));
                 let (y, chroma) = data.split_at(stride * h);
                 let (u, v) = chroma.split_at(cs * ch);
-                self.resize_plane(0, w, h, rows(y, h, stride, w));
-                self.resize_plane(1, cw, ch, rows(u, ch, cs, cw));
-                self.resize_plane(2, cw, ch, rows(v, ch, cs, cw));
+                self.resize_plane(0, (w, h), (y, stride));
+                self.resize_plane(1, (cw, ch), (u, cs));
+                self.resize_plane(2, (cw, ch), (v, cs));
             }
             PixelFormat::Nv12 => {
                 let (cw, ch, cs) = (w.div_ceil(2), h.div_ceil(2), stride.next_multiple_of(2));
                 let (y, uv) = data.split_at(stride * h);
-                self.resize_plane(0, w, h, rows(y, h, stride, w));
+                self.resize_plane(0, (w, h), (y, stride));
                 for part in 0..2 {
-                    let picked = (0..ch).flat_map(|r| uv[r * cs..][..2 * cw].iter().skip(part).step_by(2).copied());
-                    self.resize_plane(1 + part, cw, ch, picked);
+                    self.resize_picked(1 + part, (cw, ch), |r| uv[r * cs..][..2 * cw].iter().skip(part).step_by(2));
                 }
             }
             PixelFormat::Yuyv => {
                 let cw = w / 2;
                 let row = |r: usize| &data[r * stride..][..4 * cw];
-                self.resize_plane(0, 2 * cw, h, (0..h).flat_map(|r| row(r).iter().step_by(2).copied()));
+                self.resize_picked(0, (2 * cw, h), |r| row(r).iter().step_by(2));
                 for part in 0..2 {
-                    let picked = (0..h).flat_map(|r| row(r).iter().skip(1 + 2 * part).step_by(4).copied());
-                    self.resize_plane(1 + part, cw, h, picked);
+                    self.resize_picked(1 + part, (cw, h), |r| row(r).iter().skip(1 + 2 * part).step_by(4));
                 }
             }
         }
@@ -93,25 +91,20 @@ impl Squeezer {
         Ok(())
     }
 
-    fn resize_rgb(&mut self, data: &[u8], w: usize, h: usize, stride: usize, out: &mut [u8]) -> Result<()> {
-        self.packed.clear();
-        let pixels = if stride == 3 * w {
-            &data[..3 * w * h]
-        } else {
-            self.packed.extend(rows(data, h, stride, 3 * w));
-            &self.packed
-        };
-        resize(&mut self.resizer, PixelType::U8x3, (pixels, w as u32, h as u32), (out, self.width, self.height))
-            .map_err(|e| resize_error(&e))
+    fn resize_plane(&mut self, plane: usize, size: (usize, usize), (bytes, stride): (&[u8], usize)) {
+        self.plane[plane].resize(size, |y| &bytes[y * stride..], &mut self.planes[plane]);
     }
 
-    fn resize_plane(&mut self, plane: usize, w: usize, h: usize, bytes: impl Iterator<Item = u8>) {
+    /// A plane whose bytes lie apart: those of row `y` are `row(y)`.
+    fn resize_picked<'a, I: Iterator<Item = &'a u8>>(
+        &mut self,
+        plane: usize,
+        (width, height): (usize, usize),
+        row: impl Fn(usize) -> I,
+    ) {
         self.packed.clear();
-        self.packed.extend(bytes);
-        let target = (&mut self.planes[plane][..], self.width, self.height);
-        let done = resize(&mut self.resizer, PixelType::U8, (&self.packed, w as u32, h as u32), target);
-        // Sizes were checked by the caller and both buffers are built to them.
-        debug_assert!(done.is_ok(), "{done:?}");
+        self.packed.extend((0..height).flat_map(row));
+        self.plane[plane].resize((width, height), |y| &self.packed[y * width..], &mut self.planes[plane]);
     }
 }
 
@@ -125,27 +118,6 @@ fn bytes_of(frame: &Frame) -> usize {
         PixelFormat::Nv12 => stride.max(w) * h + stride.max(w).next_multiple_of(2) * h.div_ceil(2),
         PixelFormat::Yuyv => stride.max(2 * w) * h,
     }
-}
-
-fn rows(data: &[u8], h: usize, stride: usize, w: usize) -> impl Iterator<Item = u8> + '_ {
-    data.chunks(stride).take(h).flat_map(move |row| row[..w].iter().copied())
-}
-
-fn resize(
-    resizer: &mut Resizer,
-    kind: PixelType,
-    (src, sw, sh): (&[u8], u32, u32),
-    (dst, dw, dh): (&mut [u8], u32, u32),
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let from = ImageRef::new(sw, sh, src, kind)?;
-    let mut to = Image::from_slice_u8(dw, dh, dst, kind)?;
-    resizer.resize(&from, &mut to, &options)?;
-    Ok(())
-}
-
-fn resize_error(error: &dyn std::fmt::Display) -> Error {
-    Error::failed("frame", format!("cannot be resized: {error}"), "check the camera's picture size")
 }
 
 /// BT.601 limited-range YUV to full-range RGB.

@@ -5,6 +5,7 @@
 //! RGB by one formula for every source ([`colour`]). The last, incomplete clip of a recording is dropped.
 
 pub mod colour;
+mod resize;
 pub mod ticks;
 
 pub use colour::Squeezer;

@@ -13,7 +13,7 @@ use crate::model::denet::DeNetConfig;
 pub enum Preset {
     /// The paper's: features at full width, learning rate 1e-5, weight decay 1e-3, whole videos.
     Paper,
-    /// For cameras: width 128, half of the batches on contiguous windows, as a camera's ring holds them, learning rate 5e-4,
+    /// For cameras: width 128, half of the batches on contiguous windows, as a camera's ring holds them, learning rate 2e-4,
     /// and the moving average of the weights.
     Edge,
 }
@@ -81,7 +81,7 @@ impl Preset {
                 model: ModelConfig::DeNet(DeNetConfig { width: Some(128), ..config }),
                 steps: 400,
                 pairs: 32,
-                learning_rate: 5e-4,
+                learning_rate: 2e-4,
                 weight_decay: 1e-3,
                 window_every: 2,
                 window_rows_min: 16,
