@@ -284,7 +284,7 @@ mod tests {
         let mut config = config("north", Some(0.5), true);
         config.model.engine = EngineChoice::Tensorrt;
         let blob = encode(&config).unwrap();
-        insta::assert_snapshot!(hex::encode(&blob), @"");
+        insta::assert_snapshot!(hex::encode(&blob), @"544144504f4c454302007000000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c04010000003f01cdcc4c3f00010000f041010001022f6a397450d1");
         assert_eq!(decode(&blob).unwrap(), config);
     }
 

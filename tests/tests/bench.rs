@@ -48,7 +48,7 @@ fn heads_are_made_compared_and_timed_when_asked() {
         assert!(folder.path().join(case["graph"].as_str().unwrap()).is_file(), "{facts}");
     }
     let (step, int8, clip) = (&facts["cases"][0], &facts["cases"][1], &facts["cases"][4]);
-    assert!(int8["bytes"].as_u64().unwrap() * 2 < step["bytes"].as_u64().unwrap(), "{facts}");
+    assert!(int8["bytes"].as_u64().unwrap() * 3 < step["bytes"].as_u64().unwrap() * 2, "{facts}");
     assert!(step["largest_difference"].as_f64().unwrap() <= 1e-5, "{facts}");
     assert!(step["spread"].as_f64().unwrap() > 1e-4, "scores that are all alike prove nothing: {facts}");
     // EfficientNet-Lite0 has about 0.2 G multiply-adds at 160 x 160, and a clip is four images.

@@ -77,12 +77,7 @@ fn every_engine_gives_the_same_answers() {
         let info = engine.info().clone();
         assert_eq!((info.input_shape, info.output_shape), (vec![1, 64, WIDTH], vec![1, 64]), "{name}");
         assert_eq!(info.provider, Provider::Cpu, "{name}");
-        assert!(
-            name.starts_with(info.engine) && info.version.contains('.'),
-            "{name}: {} {}",
-            info.engine,
-            info.version
-        );
+        assert!(name.starts_with(info.engine) && !info.version.is_empty(), "{name}: {} {}", info.engine, info.version);
 
         for (window, expected) in windows.iter().zip(&expected) {
             let found = scores(&mut *engine, window);

@@ -73,7 +73,7 @@ fn a_trained_head_scores_alike_in_burn_tract_and_onnxruntime() {
     let found = gap(&burn, &tract);
     assert!(found > 0.0 && found <= 0.03, "float32 and tract's int8 differ by {found}");
     for name in ["m.head.int8.onnx", "m.head.qdq.onnx"] {
-        let found = gap(&tract, &judge(&python, &folder.path().join(name), &bytes));
+        let found = gap(&tract, &judge(&python, "judge.py", &folder.path().join(name), &bytes));
         assert!(found <= 5e-3, "tract's int8 and onnxruntime's {name} differ by {found}");
     }
 }

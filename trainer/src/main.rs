@@ -22,8 +22,7 @@ struct Cli {
     command: Command,
 }
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod allocator;
 
 #[derive(Subcommand)]
 enum Command {
@@ -48,6 +47,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    allocator::keep();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,trainer=info,tiny_skia=off"))
         .format_timestamp(None)
         .format_target(false)

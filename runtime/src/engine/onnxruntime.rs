@@ -160,11 +160,11 @@ fn environment() -> Result<&'static Environment> {
     })
 }
 
-/// Of the library: `1.23.2`.
+/// Of the library, as far as it tells: its release, or the commit that it was built from.
 fn version() -> String {
     let info = ort::info();
-    let version = info.split_once("git-branch=rel-").and_then(|(_, rest)| rest.split(',').next());
-    version.unwrap_or(info).trim().into()
+    let told = |key: &str| info.split_once(key).and_then(|(_, rest)| rest.split(',').next());
+    told("git-branch=rel-").or_else(|| told("git-commit-id=")).unwrap_or(info).trim().into()
 }
 
 /// Element type and fixed shape.
