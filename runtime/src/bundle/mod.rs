@@ -65,6 +65,12 @@ impl Bundle {
         })
     }
 
+    /// Give the files' bytes back, once the graphs in them are loaded: they would double what a model takes in memory.
+    pub fn forget_contents(&mut self) {
+        self.contents = Vec::new();
+        crate::memory::give_back();
+    }
+
     /// The first file of this role.
     pub fn content(&self, role: FileRole) -> Option<&[u8]> {
         let at = self.manifest.files.iter().position(|file| file.role == role)?;

@@ -60,7 +60,7 @@ pub fn run(args: &DemoArgs) -> Result<bool> {
         Some(kind) => format!("sim://?seed={}&seconds={}&incident={kind}&at={ONSET_S}", args.seed, args.seconds),
         None => format!("sim://?seed={}&seconds={}", args.seed, args.seconds),
     };
-    let bundle = show::open_bundle(args.model.as_ref())?;
+    let mut bundle = show::open_bundle(args.model.as_ref())?;
     let road = SimSource::new(SimSpec::parse(&uri)?);
     let truth = road.truth();
     let source: Opened =
@@ -73,7 +73,7 @@ pub fn run(args: &DemoArgs) -> Result<bool> {
     }
     let watched = show::watch(
         source,
-        &bundle,
+        &mut bundle,
         &Engines::default(),
         &RuleOverrides::default(),
         outputs,

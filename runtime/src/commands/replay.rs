@@ -82,7 +82,7 @@ fn middle_picture(clip: &Clip, size: &ClipContract, rgb: &mut Vec<u8>) -> (u32, 
 /// Replay.
 pub fn run(args: &ReplayArgs) -> Result<()> {
     let truth = args.truth.as_deref().map(|csv| Truth::read(csv, &stem(&args.source))).transpose()?;
-    let bundle = show::open_bundle(args.model.as_ref())?;
+    let mut bundle = show::open_bundle(args.model.as_ref())?;
     let source = open::open(&args.source)?;
     let bar = progress(&source);
     let view = match &source {
@@ -94,16 +94,17 @@ pub fn run(args: &ReplayArgs) -> Result<()> {
     outputs.push(GpioRelay::new(pin.clone(), Polarity::ActiveHigh)?);
     let over = RuleOverrides { threshold: args.threshold, ..RuleOverrides::default() };
     let mut best = Best::new(THUMBNAILS, THUMBNAILS_APART_S);
-    let watched = show::watch(source, &bundle, &args.engine.engines(), &over, outputs, |watch, segment, score, _| {
-        bar.set_position(segment.last_frame);
-        bar.set_message(format!("score {score:.3}"));
-        if args.out.is_some()
-            && let Some((clip, contract)) = watch.pipeline().feed().clip()
-            && let Some(size) = &contract.input
-        {
-            best.offer(segment.end_ns as f64 / 1e9, score, |rgb| middle_picture(clip, size, rgb));
-        }
-    })?;
+    let watched =
+        show::watch(source, &mut bundle, &args.engine.engines(), &over, outputs, |watch, segment, score, _| {
+            bar.set_position(segment.last_frame);
+            bar.set_message(format!("score {score:.3}"));
+            if args.out.is_some()
+                && let Some((clip, contract)) = watch.pipeline().feed().clip()
+                && let Some(size) = &contract.input
+            {
+                best.offer(segment.end_ns as f64 / 1e9, score, |rgb| middle_picture(clip, size, rgb));
+            }
+        })?;
     bar.finish_and_clear();
     if let Some(folder) = &args.out {
         let spans = truth.as_ref().map(|truth| truth.spans(view.rate_hz));

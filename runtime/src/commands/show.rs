@@ -37,10 +37,10 @@ pub struct Watched {
     pub threshold: f32,
 }
 
-/// Watch `source` to its end with the outputs given. `seen` is called for each segment, after the outputs were told.
+/// Watch `source` to its end with the outputs given; of the bundle, what it promises is left. `seen` is called for each segment, after the outputs were told.
 pub fn watch(
     source: Opened,
-    bundle: &Bundle,
+    bundle: &mut Bundle,
     engines: &Engines,
     over: &RuleOverrides,
     outputs: Outputs,
@@ -48,6 +48,7 @@ pub fn watch(
 ) -> Result<Watched> {
     let clock = SystemClock::start();
     let pipeline = Pipeline::new(source, bundle, engines, over)?;
+    bundle.forget_contents();
     let threshold = pipeline.alarm().rule().threshold;
     let health = Health::new("recording", false, clock.now());
     let mut watch = Watch::new("recording", pipeline, Arc::new(Mutex::new(outputs)), Arc::new(Mutex::new(health)));

@@ -7,7 +7,7 @@ use super::depthwise::Depthwise;
 use super::window::Window;
 use crate::engine::kernels::product::{Product, Weights};
 use crate::engine::kernels::simd::AlignedVec;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A buffer of the program, by number.
 pub type Slot = usize;
@@ -25,7 +25,7 @@ pub struct Port {
 #[derive(Debug)]
 pub enum Layer {
     /// A 1 x 1 convolution, with the bounds of its clamp.
-    Pointwise(Weights, (f32, f32)),
+    Pointwise(Arc<Weights>, (f32, f32)),
     /// A convolution with a larger window or a stride.
     Window(Window),
     /// One filter per channel.

@@ -18,6 +18,7 @@ use tract_onnx::tract_core::internal::TractErrorContext;
 /// Replace the runs of convolutions in a typed graph that has *not* been decluttered (declutter turns 1 x 1
 /// convolutions into general products) and whose shapes are concrete; a graph without such runs comes back as it was.
 pub fn accelerate(mut model: TypedModel) -> TractResult<TypedModel> {
+    let mut packed = Packed::default();
     loop {
         let order = model.eval_order()?;
         let units = unit::find(&model, &order)?;
@@ -28,8 +29,26 @@ pub fn accelerate(mut model: TypedModel) -> TractResult<TypedModel> {
         };
         let run: Vec<&Unit> =
             units.iter().zip(&levels).filter_map(|(unit, at)| (*at == level).then_some(unit)).collect();
-        replace(&mut model, &run)?;
+        replace(&mut model, &run, &mut packed)?;
         model.compact()?;
+    }
+}
+
+/// Weights packed so far: images that go through the same layers, each by nodes of its own, share them.
+#[derive(Default)]
+struct Packed(Vec<(Arc<Tensor>, Vec<f32>, Arc<Weights>)>);
+
+impl Packed {
+    fn of(&mut self, unit: &Unit, pack: impl FnOnce() -> Weights) -> Arc<Weights> {
+        let same = |(kernel, bias, _): &&(Arc<Tensor>, Vec<f32>, Arc<Weights>)| {
+            *bias == unit.bias && (Arc::ptr_eq(kernel, &unit.kernel) || *kernel == unit.kernel)
+        };
+        if let Some((_, _, weights)) = self.0.iter().find(same) {
+            return Arc::clone(weights);
+        }
+        let weights = Arc::new(pack());
+        self.0.push((Arc::clone(&unit.kernel), unit.bias.clone(), Arc::clone(&weights)));
+        weights
     }
 }
 
@@ -52,7 +71,7 @@ fn levels(model: &TypedModel, order: &[usize], units: &[Unit]) -> Vec<usize> {
 }
 
 /// Replace the units of one run.
-fn replace(model: &mut TypedModel, run: &[&Unit]) -> TractResult<()> {
+fn replace(model: &mut TypedModel, run: &[&Unit], packed: &mut Packed) -> TractResult<()> {
     let mut builder = Builder::default();
     let computed: HashMap<OutletId, usize> = run.iter().enumerate().map(|(u, unit)| (unit.output, u)).collect();
     let ours = |node: usize| run.iter().any(|unit| unit.nodes.contains(&node));
@@ -87,7 +106,7 @@ fn replace(model: &mut TypedModel, run: &[&Unit]) -> TractResult<()> {
         let len = shape(model, unit.output)?.iter().product();
         let to = builder.hold(unit.output, len);
         let (from, add) = (builder.held[&unit.input], unit.add.map(|add| builder.held[&add]));
-        steps.push(Step { layer: layer(unit)?, from, add, to, len });
+        steps.push(Step { layer: layer(unit, packed)?, from, add, to, len });
         for outlet in std::iter::once(unit.input).chain(unit.add).chain([unit.output]) {
             if last_read.get(&outlet).is_none_or(|last| *last <= at) {
                 builder.release(outlet);
@@ -146,7 +165,7 @@ fn ports(model: &TypedModel, outlets: &[OutletId], builder: &Builder) -> TractRe
 }
 
 /// The unit's arithmetic, its weights packed.
-fn layer(unit: &Unit) -> TractResult<Layer> {
+fn layer(unit: &Unit, packed: &mut Packed) -> TractResult<Layer> {
     let kernel = unit.kernel.try_as_plain_ram()?.as_slice::<f32>()?;
     let taps = unit.shape.kernel[0] * unit.shape.kernel[1];
     if unit.depthwise {
@@ -155,7 +174,7 @@ fn layer(unit: &Unit) -> TractResult<Layer> {
     }
     let channels = unit.shape.channels;
     let at = |row, out| kernel[(out * channels + row % channels) * taps + row / channels];
-    let weights = Weights::pack(taps * channels, unit.channels_out, &unit.bias, at);
+    let weights = packed.of(unit, || Weights::pack(taps * channels, unit.channels_out, &unit.bias, at));
     let plain = taps == 1 && unit.shape.stride == [1, 1] && unit.shape.input == unit.shape.output;
     Ok(if plain {
         Layer::Pointwise(weights, unit.clamp)

@@ -6,6 +6,7 @@ use super::op::ChannelsLast;
 use super::window::Window;
 use crate::engine::kernels::product::{Product, Weights};
 use proptest::prelude::*;
+use std::sync::Arc;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, PaddingSpec, PoolSpec};
@@ -112,7 +113,7 @@ proptest! {
             (noise(images * shape.input_len(), seed), noise(out_channels * c * taps, seed + 1), noise(out_channels, seed + 2));
         let at = |row: usize, out: usize| kernel[(out * c + row % c) * taps + row / c];
         let weights = Weights::pack(taps * c, out_channels, &bias, at);
-        let conv = Window { shape, weights, clamp: (f32::NEG_INFINITY, f32::INFINITY) };
+        let conv = Window { shape, weights: Arc::new(weights), clamp: (f32::NEG_INFINITY, f32::INFINITY) };
         let mut out = vec![f32::NAN; images * conv.output_len()];
         conv.run(&input, None, &mut out, &mut vec![0.0; conv.scratch()]);
         close(&out, &convolve(shape, 1, out_channels, &input, &kernel, &bias));

@@ -1,6 +1,8 @@
 //! A convolution of any window that mixes channels: the pixels under each window are laid side by side, a few rows
 //! of outputs at a time, and handed to the matrix product.
 
+use std::sync::Arc;
+
 use super::depthwise::{Shape, inside};
 use crate::engine::kernels::product::{Product, Weights};
 
@@ -13,7 +15,7 @@ pub struct Window {
     /// `channels` are those of the input.
     pub shape: Shape,
     /// `[kernel height * kernel width * channels, output channels]`
-    pub weights: Weights,
+    pub weights: Arc<Weights>,
     /// Lowest and highest output.
     pub clamp: (f32, f32),
 }
