@@ -3,16 +3,14 @@
 
 use std::path::PathBuf;
 
-use firmware_config::config::EngineChoice;
-use sha2::{Digest as _, Sha256};
-
-use super::background::Background;
 use super::tract::TractEngine;
 use super::{Engine, Provider};
 use crate::Result;
+use firmware_config::config::EngineChoice;
 
 /// Loads graphs on the engine that was chosen.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "onnxruntime"), expect(dead_code, reason = "tract neither compiles for minutes nor caches"))]
 pub struct Engines {
     choice: EngineChoice,
     /// For what a GPU's compiler makes.
@@ -61,6 +59,9 @@ impl Engines {
 
     #[cfg(feature = "onnxruntime")]
     fn onnxruntime(&self, graph: &[u8], name: &str, provider: Provider) -> Result<Box<dyn Engine>> {
+        use sha2::{Digest as _, Sha256};
+
+        use super::background::Background;
         use super::onnxruntime::OrtEngine;
 
         // One folder a graph; what onnxruntime puts into it carries TensorRT's version and the GPU's in its name.

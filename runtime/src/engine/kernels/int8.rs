@@ -5,13 +5,10 @@
 //! the model was exported. Sums are exact integers, and what follows is one operation after another on each number:
 //! every machine gives the same bits.
 //!
-//! Such a product takes as long as its weights take to come from memory: a quarter of the time of floats. Columns lie one
-//! after another, each `k` bytes long, and a sum along them is the loop that compilers know best how to make vectors of
-//! (`pmaddwd` on x86-64, `smull` or `sdot` on arm64); it is compiled for each of the vector widths of [`super::simd`].
+//! Such a product takes as long as its weights take to come from memory: a quarter of the time of floats. They lie in the
+//! order in which [`super::dots`] reads them: four columns at a time, 32 bytes of each.
 
-use pulp::{Simd, WithSimd};
-
-use super::simd::dispatch;
+use super::dots::{Block, CHUNK, Dots, GROUP, WithDots, dispatch};
 
 /// The longest row: the sum of so many products of -128..=127 is an `i32`.
 pub const K_MAX: usize = 1 << 17;
@@ -22,14 +19,19 @@ const MOST: f32 = 127.0;
 /// A row whose largest magnitude is below this is a row of zeros.
 const ZERO_BELOW: f32 = 1e-30;
 
-/// Columns whose sums are made together, so that the row is read once for all of them.
-const GROUP: usize = 4;
+/// Room for quantised rows, 32 bytes at a time.
+pub type Room = [[i8; CHUNK]];
+
+/// Room for a row of `k` numbers.
+pub fn room(k: usize) -> Box<Room> {
+    vec![[0; CHUNK]; k.div_ceil(CHUNK)].into()
+}
 
 /// Weights `[k, cols]` in int8 with their scales and bias.
 #[derive(Debug)]
 pub struct Int8Weights {
-    /// `[cols, k]`.
-    columns: Vec<i8>,
+    /// For every four columns (the last ones filled up with zeros), for every 32 rows (likewise).
+    blocks: Vec<Block>,
     /// What 1 stands for in each column.
     scales: Vec<f32>,
     bias: Vec<f32>,
@@ -47,9 +49,19 @@ impl Int8Weights {
         if k == 0 || k > K_MAX || bias.len() != cols {
             return None;
         }
-        let columns =
-            (0..cols).flat_map(|col| (0..k).map(move |row| (row, col))).map(|(row, col)| at(row, col)).collect();
-        Some(Self { columns, scales, bias, k, cols })
+        let mut blocks = Vec::with_capacity(cols.div_ceil(GROUP) * k.div_ceil(CHUNK));
+        for first_col in (0..cols).step_by(GROUP) {
+            for first_row in (0..k).step_by(CHUNK) {
+                let mut block = [[0; CHUNK]; GROUP];
+                for (col, column) in (first_col..cols).zip(&mut block) {
+                    for (row, byte) in (first_row..k).zip(column) {
+                        *byte = at(row, col);
+                    }
+                }
+                blocks.push(block);
+            }
+        }
+        Some(Self { blocks, scales, bias, k, cols })
     }
 }
 
@@ -67,8 +79,8 @@ pub struct Int8Product<'a> {
     pub clamp: (f32, f32),
     /// `[rows, cols]`
     pub out: &'a mut [f32],
-    /// Room for a quantised row, at least `k`.
-    pub room: &'a mut [i8],
+    /// Room for a quantised row, at least that of [`room`].
+    pub room: &'a mut Room,
 }
 
 impl Int8Product<'_> {
@@ -78,17 +90,20 @@ impl Int8Product<'_> {
     }
 }
 
-impl WithSimd for Int8Product<'_> {
-    type Output = ();
-
+impl WithDots for Int8Product<'_> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_dots<D: Dots>(self, dots: D) {
         let Self { a, weights, add, clamp: (low, high), out, room } = self;
-        let Int8Weights { columns, scales, bias, k, cols } = weights;
-        let room = &mut room[..*k];
+        let Int8Weights { blocks, scales, bias, k, cols } = weights;
+        let chunks = k.div_ceil(CHUNK);
+        let room = &mut room[..chunks];
         for (r, (a, out)) in a.chunks_exact(*k).zip(out.chunks_exact_mut(*cols)).enumerate() {
-            let step = quantise(a, room);
-            sums(room, columns, out);
+            let step = quantise(a, room.as_flattened_mut());
+            for (out, blocks) in out.chunks_mut(GROUP).zip(blocks.chunks_exact(chunks)) {
+                for (y, sum) in out.iter_mut().zip(dots.four(room, blocks)) {
+                    *y = sum as f32;
+                }
+            }
             for (y, (scale, bias)) in out.iter_mut().zip(scales.iter().zip(bias)) {
                 *y = *y * (step * scale) + bias;
             }
@@ -109,46 +124,12 @@ fn quantise(a: &[f32], q: &mut [i8]) -> f32 {
     // Without their sign, floats are ordered as their bits are, and NaN comes last.
     let most = f32::from_bits(a.iter().map(|x| x.to_bits() & 0x7fff_ffff).max().unwrap_or(0));
     let inverse = if most < ZERO_BELOW { 0.0 } else { MOST / most };
+    let (q, filling) = q.split_at_mut(a.len());
     for (q, x) in q.iter_mut().zip(a) {
         *q = (x * inverse).round_ties_even() as i8;
     }
+    filling.fill(0);
     most / MOST
-}
-
-/// The sum of products of `q [k]` with each of `columns [cols, k]`.
-#[inline(always)]
-fn sums(q: &[i8], columns: &[i8], out: &mut [f32]) {
-    let (fours, rest) = out.as_chunks_mut::<GROUP>();
-    let (in_fours, in_rest) = columns.split_at(fours.len() * GROUP * q.len());
-    for (out, columns) in fours.iter_mut().zip(in_fours.chunks_exact(GROUP * q.len())) {
-        *out = four_dots(q, columns).map(|sum| sum as f32);
-    }
-    for (out, column) in rest.iter_mut().zip(in_rest.chunks_exact(q.len())) {
-        *out = dot(q, column) as f32;
-    }
-}
-
-/// Four sums at once. They cannot overflow (see [`K_MAX`]): wrapping arithmetic saves the checks of a debug build, which
-/// would keep the loop from becoming vectors.
-#[inline(always)]
-fn four_dots(q: &[i8], columns: &[i8]) -> [i32; GROUP] {
-    let (w0, columns) = columns.split_at(q.len());
-    let (w1, columns) = columns.split_at(q.len());
-    let (w2, w3) = columns.split_at(q.len());
-    let [mut s0, mut s1, mut s2, mut s3] = [0_i32; GROUP];
-    for (q, ((w0, w1), (w2, w3))) in q.iter().zip(w0.iter().zip(w1).zip(w2.iter().zip(w3))) {
-        let q = i32::from(*q);
-        s0 = s0.wrapping_add(q.wrapping_mul(i32::from(*w0)));
-        s1 = s1.wrapping_add(q.wrapping_mul(i32::from(*w1)));
-        s2 = s2.wrapping_add(q.wrapping_mul(i32::from(*w2)));
-        s3 = s3.wrapping_add(q.wrapping_mul(i32::from(*w3)));
-    }
-    [s0, s1, s2, s3]
-}
-
-#[inline(always)]
-fn dot(q: &[i8], column: &[i8]) -> i32 {
-    q.iter().zip(column).fold(0, |sum, (q, w)| sum.wrapping_add(i32::from(*q).wrapping_mul(i32::from(*w))))
 }
 
 #[cfg(test)]
@@ -159,7 +140,7 @@ mod tests {
 
     fn run(a: &[f32], weights: &Int8Weights, add: Option<&[f32]>, clamp: (f32, f32)) -> Vec<f32> {
         let mut out = vec![7.0; a.len() / weights.k * weights.cols];
-        let mut room = vec![3; weights.k + 5];
+        let mut room = vec![[3; CHUNK]; weights.k.div_ceil(CHUNK) + 2];
         Int8Product { a, weights, add, clamp, out: &mut out, room: &mut room }.run();
         out
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::inline_always, reason = "the kernels run inside one function compiled for the CPU's vectors")]
 
+pub mod dots;
 pub mod int8;
 pub mod product;
 pub mod simd;

@@ -25,6 +25,7 @@ mod model;
 pub use model::{GoldenScore, StepModel};
 
 use crate::engine::kernels::dot;
+use crate::engine::kernels::int8::{Room, room};
 use crate::window::SEGMENTS;
 use model::{Norm, Scale};
 
@@ -54,7 +55,7 @@ struct Buffers {
     /// A standardised row.
     standard: Vec<f32>,
     /// A quantised row.
-    room: Vec<i8>,
+    room: Box<Room>,
     joined_x: Vec<f32>,
     token: Vec<f32>,
     query: Vec<f32>,
@@ -76,7 +77,7 @@ impl StepHead {
         let longest = model.scales.iter().map(|scale| scale.stride).max().unwrap_or(1);
         let buffers = Buffers {
             standard: vec![0.0; model.features],
-            room: vec![0; model.longest_row()],
+            room: room(model.longest_row()),
             joined_x: vec![0.0; longest * d],
             token: vec![0.0; d],
             query: vec![0.0; d],

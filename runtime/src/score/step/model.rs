@@ -10,6 +10,7 @@ use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
 use tract_onnx::prelude::Framework as _;
 
 use super::layer::Layer;
+use crate::engine::kernels::int8::Room;
 use crate::engine::kernels::{Int8Weights, Weights};
 use crate::window::SEGMENTS;
 use crate::{Error, Result};
@@ -87,7 +88,7 @@ pub(super) struct Norm {
 
 impl InputLayer {
     /// `row [D_in]` to `x [D]`; `standard [D_in]` and `room` are for what lies between.
-    pub(super) fn run(&self, row: &[f32], standard: &mut [f32], room: &mut [i8], out: &mut [f32]) {
+    pub(super) fn run(&self, row: &[f32], standard: &mut [f32], room: &mut Room, out: &mut [f32]) {
         match (&self.standardisation, &self.projection) {
             (Some(standardisation), Some(projection)) => {
                 standardisation.run(row, standard);
