@@ -1,6 +1,6 @@
 //! The onnxruntime engine: a library found at run time, with the provider that is asked for and no other.
 //!
-//! `libonnxruntime.so` (1.17 or newer: the C API of that version is what is called, and JetPack's libraries have it) is loaded
+//! `libonnxruntime.so` (1.17 or newer: the C API of that version is what is called, and the libraries of NVIDIA's boards have it) is loaded
 //! from the path in `ORT_DYLIB_PATH`, or from where the system's loader finds it. Where a provider cannot be had,
 //! onnxruntime itself would go on with the CPU and say nothing; here that is an error.
 

@@ -18,7 +18,7 @@ pub fn of_onnx(onnx: &[u8], name: &str) -> Result<Vec<u8>> {
     let model = tract_onnx::onnx()
         .model_for_read(&mut &*onnx)
         .and_then(InferenceModelExt::into_typed)
-        .and_then(|model| model.into_decluttered())
+        .and_then(TypedModel::into_decluttered)
         .map_err(|error| failed(&error))?;
     nnef().write_to_tar_with_config(&model, Vec::new(), false, true).map_err(|error| failed(&error))
 }

@@ -32,7 +32,7 @@ pub fn run(models: &[String]) -> Result<u8> {
     let symbols = command(&format!("{CROSS}nm")).arg(&program).output().context("cannot start nm")?;
     let symbols = String::from_utf8_lossy(&symbols.stdout).into_owned();
     let sdot: Vec<&str> =
-        symbols.lines().filter_map(|line| line.split(' ').last().filter(|s| s.contains(SDOT))).collect();
+        symbols.lines().filter_map(|line| line.split(' ').next_back().filter(|s| s.contains(SDOT))).collect();
     if sdot.is_empty() {
         bail!("{} holds no {SDOT}: binutils are too old, and int8 will be slow on Cortex-A76", program.display());
     }
