@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use runtime::pipeline::proof::largest_difference;
 use runtime::{Error, Result};
 
 use super::head;
@@ -80,8 +81,8 @@ pub fn worst_product(run: &Run, ranges: &Ranges, windows: &[f32]) -> Result<(Str
     let mut worst = (String::new(), 0.0_f32);
     for product in ranges.products() {
         let int8 = scores(Form::Int8(ranges, Some(product)))?;
-        let gap = float.iter().zip(&int8).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        if gap >= worst.1 {
+        let gap = largest_difference(&int8, &float);
+        if gap.is_nan() || gap >= worst.1 {
             worst = (product.into(), gap);
         }
     }

@@ -240,12 +240,11 @@ fn quantised(run: &Run, dataset: &Dataset) -> Result<Int8Heads> {
     let Some(videos) = held_out(run) else { return Ok(heads) };
     let float = offline(&videos, config.segments, &mut *run_scorer(run)?)?;
     let int8 = offline(&videos, config.segments, &mut graph_scorer(&heads.tract, config.segments)?)?;
-    if !agree::agree(float, int8) {
+    accept("head.int8.onnx", float, int8, videos.len(), || {
         let few = &windows[..windows.len().min(8 * config.segments * run.features())];
         let (product, gap) = agree::worst_product(run, &ranges, few)?;
-        return Err(disagreement("head.int8.onnx", float, int8, &format!("; most by {product}, {gap:.4} alone")));
-    }
-    log::info!("head.int8.onnx: {} on {} held-out recordings", told(float, int8), videos.len());
+        Ok(format!("; most by {product}, {gap:.4} alone"))
+    })?;
     Ok(heads)
 }
 
@@ -266,12 +265,7 @@ fn step_of(run: &Run, head: &[u8], manifest: &Manifest, precision: Precision) ->
 fn compare_steps(run: &Run, head: &[u8], float: &[u8], int8: &[u8]) -> Result<()> {
     let Some(videos) = held_out(run) else { return Ok(()) };
     let judged = |step: &[u8]| agree::aucs(&videos, &mut camera_scorer(head, step)?);
-    let (float, int8) = (judged(float)?, judged(int8)?);
-    if !agree::agree(float, int8) {
-        return Err(disagreement("step.onnx", float, int8, ""));
-    }
-    log::info!("step.onnx: {} on {} held-out recordings", told(float, int8), videos.len());
-    Ok(())
+    accept("step.onnx", judged(float)?, judged(int8)?, videos.len(), || Ok(String::new()))
 }
 
 /// What the run held out; none, and a word about it, where nothing can be compared.
@@ -295,6 +289,19 @@ fn offline(videos: &[Video], segments: usize, scorer: &mut Scorer<'_>) -> Result
     })
 }
 
+/// Say how `graph`, in int8, compares with float32 on `count` recordings, or refuse it; `more` is what a refusal adds.
+fn accept(graph: &str, float: Aucs, int8: Aucs, count: usize, more: impl FnOnce() -> Result<String>) -> Result<()> {
+    if agree::agree(float, int8) {
+        log::info!("{graph}: {} on {count} held-out recordings", told(float, int8));
+        return Ok(());
+    }
+    Err(Error::failed(
+        graph,
+        format!("differs from float32 on held-out recordings: {}{}", told(float, int8), more()?),
+        "train longer, or calibrate on more and more varied recordings (--calibrate)",
+    ))
+}
+
 fn told(float: Aucs, int8: Aucs) -> String {
     let figure = |auc: Option<f64>| auc.map_or("-".into(), |auc| format!("{auc:.4}"));
     format!(
@@ -303,14 +310,6 @@ fn told(float: Aucs, int8: Aucs) -> String {
         figure(float.video),
         figure(int8.frame),
         figure(float.frame)
-    )
-}
-
-fn disagreement(graph: &str, float: Aucs, int8: Aucs, more: &str) -> Error {
-    Error::failed(
-        graph,
-        format!("differs from float32 on held-out recordings: {}{more}", told(float, int8)),
-        "train longer, or calibrate on more and more varied recordings (--calibrate)",
     )
 }
 
