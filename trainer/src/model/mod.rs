@@ -82,15 +82,16 @@ impl Batch {
     /// In at most `parts` batches of whole pairs, of sizes as equal as can be.
     pub fn split(&self, parts: usize) -> Vec<Self> {
         let parts = parts.clamp(1, self.pairs.max(1));
-        let window = self.segments * self.width;
-        let (abnormal, normal) = self.windows.split_at(self.pairs * window);
-        (0..parts)
-            .map(|part| {
-                let (first, end) = (part * self.pairs / parts, (part + 1) * self.pairs / parts);
-                let range = first * window..end * window;
-                Self { windows: [&abnormal[range.clone()], &normal[range]].concat(), pairs: end - first, ..*self }
-            })
-            .collect()
+        let first = |part: usize| part * self.pairs / parts;
+        (0..parts).map(|part| self.take(&(first(part)..first(part + 1)).collect::<Vec<_>>())).collect()
+    }
+
+    /// The batch of these pairs alone.
+    pub fn take(&self, pairs: &[usize]) -> Self {
+        let size = self.segments * self.width;
+        let chosen = pairs.iter().copied().chain(pairs.iter().map(|pair| self.pairs + pair));
+        let windows = chosen.flat_map(|i| &self.windows[i * size..(i + 1) * size]).copied().collect();
+        Self { windows, pairs: pairs.len(), ..*self }
     }
 }
 

@@ -25,15 +25,7 @@ impl Noise {
         Self { rng: Some(generator(seed, Stream::Dropout, step)) }
     }
 
-    /// Zero each element with probability `p`, and scale the others by `1 / (1 - p)`.
-    pub fn dropout<B: Backend, const D: usize>(&mut self, x: Tensor<B, D>, p: f64) -> Tensor<B, D> {
-        match self.mask(x.dims(), p, &x.device()) {
-            Some(mask) => x * mask,
-            None => x,
-        }
-    }
-
-    /// The mask that [`Noise::dropout`] would multiply by; `None` where everything is kept.
+    /// What dropout multiplies by: 0 with probability `p`, else `1 / (1 - p)`; `None` where everything is kept.
     pub fn mask<B: Backend, const D: usize>(
         &mut self,
         shape: [usize; D],

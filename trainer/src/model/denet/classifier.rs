@@ -4,10 +4,11 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Tensor, TensorData, activation};
 
 use super::config::DeNetConfig;
-use crate::model::{Init, Noise, linear};
+use super::erasing::extremes;
+use crate::model::{Init, Noise};
 
 /// The classifier.
 #[derive(Module, Debug)]
@@ -34,10 +35,36 @@ impl<B: Backend> Classifier<B> {
     }
 
     /// `Y = f(X^)` (Eq. 5): `[B, T, D]` to `[B, T]`.
-    pub fn forward(&self, x: Tensor<B, 3>, noise: &mut Noise) -> Tensor<B, 2> {
-        let [b, t, _] = x.dims();
-        let x = noise.dropout(activation::relu(linear(&self.first, x)), self.dropout);
-        let x = noise.dropout(linear(&self.second, x), self.dropout);
-        activation::sigmoid(linear(&self.third, x)).reshape([b, t])
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 2> {
+        let [b, t, d] = x.dims();
+        self.rows(x.reshape([b * t, d]), &[None, None]).reshape([b, t])
+    }
+
+    /// Training's `Y`, and of it each window's highest score once more, `[B, 1]`. Only the highest has a gradient, as the
+    /// loss asks for no other (Eq. 11): what is learned from is one row of a window, not 64.
+    pub fn highest(&self, x: Tensor<B, 3>, noise: &mut Noise) -> (Vec<f32>, Tensor<B, 2>) {
+        let [b, t, d] = x.dims();
+        let x = x.reshape([b * t, d]);
+        let device = x.device();
+        let masks =
+            [&self.first, &self.second].map(|layer| noise.mask([b * t, layer.weight.dims()[1]], self.dropout, &device));
+        let scores = self.clone().no_grad().rows(x.clone().detach(), &masks);
+        let scores: Vec<f32> = scores.into_data().convert::<f32>().into_vec().unwrap_or_default();
+        let rows: Vec<i64> =
+            scores.chunks(t).enumerate().map(|(window, scores)| (window * t + extremes(scores).0) as i64).collect();
+        let rows = Tensor::from_data(TensorData::new(rows, [b]), &device);
+        let masks = masks.map(|mask| mask.map(|mask| mask.select(0, rows.clone())));
+        (scores, self.rows(x.select(0, rows), &masks))
+    }
+
+    /// Rows `[N, D]` to scores `[N, 1]`, through the two dropout masks.
+    fn rows(&self, x: Tensor<B, 2>, masks: &[Option<Tensor<B, 2>>; 2]) -> Tensor<B, 2> {
+        let masked = |x: Tensor<B, 2>, mask: &Option<Tensor<B, 2>>| match mask {
+            Some(mask) => x * mask.clone(),
+            None => x,
+        };
+        let x = masked(activation::relu(self.first.forward(x)), &masks[0]);
+        let x = masked(self.second.forward(x), &masks[1]);
+        activation::sigmoid(self.third.forward(x))
     }
 }

@@ -39,7 +39,7 @@ pub fn completeness(abnormal: &[f32], normal: &[f32]) -> Vec<f32> {
     abnormal.iter().map(|similarity| similarity - mean).collect()
 }
 
-/// Eqs. 9 and 10: the rows to erase (indices into the batch's `[2 P T]` rows) and how many windows they are of.
+/// Eqs. 9 and 10: the rows to erase (indices into the batch's `[2 P T]` rows), and the pairs that they are of.
 /// `scores` is `[2 P, T]`, of the training-mode forward pass. `gather` turns the similarities of this part's normal videos
 /// into those of the whole batch's.
 pub fn select(
@@ -47,7 +47,7 @@ pub fn select(
     scores: &[f32],
     config: &DeNetConfig,
     gather: impl FnOnce(Vec<f32>) -> Vec<f32>,
-) -> (Vec<usize>, usize) {
+) -> (Vec<usize>, Vec<usize>) {
     let Batch { pairs, segments, width, .. } = *batch;
     let window = |i: usize| &batch.windows[i * segments * width..(i + 1) * segments * width];
     let row = |i: usize| &scores[i * segments..(i + 1) * segments];
@@ -64,13 +64,15 @@ pub fn select(
         }
     };
     let mut rows = Vec::new();
-    let mut windows = 0;
+    let mut changed = Vec::new();
     for i in (0..pairs).filter(|&i| incomplete[i]) {
         let before = rows.len();
         rows.extend((0..segments).filter(|&t| row(i)[t] > config.erase_threshold).map(|t| i * segments + t));
-        windows += usize::from(rows.len() > before);
+        if rows.len() > before {
+            changed.push(i);
+        }
     }
-    (rows, windows)
+    (rows, changed)
 }
 
 /// Eq. 10: `x_t := 0` for the selected rows of `[n, D]`.

@@ -33,25 +33,31 @@ pub struct DeNet<B: Backend> {
     pub classifier: Classifier<B>,
 }
 
-/// What a forward pass yields.
-#[derive(Clone, Debug)]
-pub struct Output<B: Backend> {
-    /// `X^ [B, T, D]`, Eq. 4.
-    pub features: Tensor<B, 3>,
-    /// `Y [B, T]` in 0..=1, Eq. 5.
-    pub scores: Tensor<B, 2>,
+/// What a training pass yields.
+#[derive(Debug)]
+struct Pass<B: Backend> {
+    /// `Y [2 P, T]`, Eq. 5.
+    scores: Vec<f32>,
+    /// Each pair's loss, Eqs. 14 and 15, `[P]`.
+    loss: Tensor<B, 1>,
 }
 
 impl<B: Kernels> DeNet<B> {
-    /// `Y = f(MSTM(X))` for standardised `X [B, T, D_in]` (Eqs. 1-5).
-    pub fn forward(&self, x: Tensor<B, 3>, noise: &mut Noise) -> Output<B> {
+    /// `X^ = MSTM(X)` for standardised `X [B, T, D_in]` (Eqs. 1-4).
+    pub fn features(&self, x: Tensor<B, 3>, noise: &mut Noise) -> Tensor<B, 3> {
         let x = match &self.projection {
             Some(projection) => linear(projection, x),
             None => x,
         };
-        let features = self.mstm.forward(x, noise);
-        let scores = self.classifier.forward(features.clone(), noise);
-        Output { features, scores }
+        self.mstm.forward(x, noise)
+    }
+
+    /// A batch through the network, with dropout.
+    fn pass(&self, config: &DeNetConfig, batch: Batch, noise: &mut Noise, device: &B::Device) -> Pass<B> {
+        let shape = [2 * batch.pairs, batch.segments, batch.width];
+        let features = self.features(Tensor::from_data(TensorData::new(batch.windows, shape), device), noise);
+        let (scores, highest) = self.classifier.highest(features.clone(), noise);
+        Pass { scores, loss: loss::ranking(features, highest, config) }
     }
 }
 
@@ -69,7 +75,7 @@ impl<B: Kernels> Detector<B> for DeNet<B> {
     }
 
     fn scores(&self, windows: Tensor<B, 3>) -> Tensor<B, 2> {
-        self.forward(windows, &mut Noise::off()).scores
+        self.classifier.forward(self.features(windows, &mut Noise::off()))
     }
 
     /// `L = l1 L_u + l2 L_e` (Eqs. 14-16); Algorithm 1, lines 3-12.
@@ -81,31 +87,26 @@ impl<B: Kernels> Detector<B> for DeNet<B> {
         noise: &mut Noise,
         device: &B::Device,
     ) -> Loss<B> {
-        let shape = [2 * batch.pairs, batch.segments, batch.width];
-        let tensor = |values: Vec<f32>| Tensor::<B, 3>::from_data(TensorData::new(values, shape), device);
-        let x = tensor(batch.windows.clone());
-        let unerased = self.forward(x.clone(), noise);
-        let loss_u = loss::ranking(&unerased, config);
+        let DeNetConfig { lambda_unerased, lambda_erased, .. } = *config;
+        let unerased = self.pass(config, batch.clone(), noise, device);
+        let mean = |sum: Tensor<B, 1>| sum / batch.pairs as f64;
         if config.erasing == Erasing::Off {
-            return Loss { total: loss_u * config.lambda_unerased, erased_windows: 0, erased_segments: 0 };
+            let total = mean(unerased.loss.sum()) * lambda_unerased;
+            return Loss { total, erased_windows: 0, erased_segments: 0 };
         }
         // Assessment and mask carry no gradient: they are made in host memory from the scores' values.
-        let scores = unerased.scores.detach().into_data().convert::<f32>().into_vec().unwrap_or_default();
-        let (erased_rows, erased_windows) = erasing::select(batch, &scores, config, |values| peers.gather(values));
-        let input = if erased_rows.is_empty() {
-            x
-        } else {
-            let mut windows = batch.windows.clone();
-            erasing::erase(&mut windows, batch.width, &erased_rows);
-            tensor(windows)
-        };
-        let erased = self.forward(input, noise);
-        let loss_e = loss::ranking(&erased, config);
-        Loss {
-            total: loss_u * config.lambda_unerased + loss_e * config.lambda_erased,
-            erased_windows,
-            erased_segments: erased_rows.len(),
+        let (rows, pairs) = erasing::select(batch, &unerased.scores, config, |values| peers.gather(values));
+        // A pair of which nothing was erased would go through the network a second time as the first: its loss counts twice.
+        let mut weights = vec![(lambda_unerased + lambda_erased) as f32; batch.pairs];
+        pairs.iter().for_each(|&pair| weights[pair] = lambda_unerased as f32);
+        let weights = Tensor::from_data(TensorData::new(weights, [batch.pairs]), device);
+        let mut sum = (unerased.loss * weights).sum();
+        if !pairs.is_empty() {
+            let mut erased = batch.clone();
+            erasing::erase(&mut erased.windows, batch.width, &rows);
+            sum = sum + self.pass(config, erased.take(&pairs), noise, device).loss.sum() * lambda_erased;
         }
+        Loss { total: mean(sum), erased_windows: pairs.len(), erased_segments: rows.len() }
     }
 }
 

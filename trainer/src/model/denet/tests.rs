@@ -125,7 +125,11 @@ fn eq_5_classifier() {
     classifier.second = layer(512, 32, 1.1);
     classifier.second.weight = Param::from_tensor(wave([512, 32], 1.1) * 0.2);
     classifier.third = layer(32, 1, 1.2);
-    close(&values(classifier.forward(wave([1, 2, 2], 0.8), &mut Noise::off())), &[0.986_684_51, 0.988_094_48]);
+    let x = wave([1, 2, 2], 0.8);
+    close(&values(classifier.forward(x.clone())), &[0.986_684_51, 0.988_094_48]);
+    let (scores, highest) = classifier.highest(x, &mut Noise::off());
+    close(&scores, &[0.986_684_51, 0.988_094_48]);
+    close(&values(highest), &[0.988_094_48]);
 }
 
 #[test]
@@ -164,25 +168,25 @@ fn eqs_9_and_10_erase_prominent_segments_of_incomplete_abnormal_videos() {
     let (batch, scores) = batch();
     let config = DeNetConfig::default();
     // Only the first abnormal video is incomplete (0 - 0.654 <= 0); its segments 0 (0.9) and 2 (0.81) exceed 0.8.
-    let (rows, windows) = erasing::select(&batch, &scores, &config, |all| all);
-    assert_eq!((rows.as_slice(), windows), (&[0, 2][..], 1));
+    let (rows, pairs) = erasing::select(&batch, &scores, &config, |all| all);
+    assert_eq!((rows.as_slice(), pairs.as_slice()), (&[0, 2][..], &[0][..]));
     let mut erased = batch.windows.clone();
     erasing::erase(&mut erased, 2, &rows);
     assert_eq!(erased[..8], [0., 0., 0., 1., 0., 0., 1., 0.]);
     assert_eq!(erased[8..], batch.windows[8..]);
     // Without assessment the second one is erased too; normal videos never are.
     let always = DeNetConfig { erasing: Erasing::Always, ..config.clone() };
-    assert_eq!(erasing::select(&batch, &scores, &always, |all| all), (vec![0, 2, 3, 5], 2));
+    assert_eq!(erasing::select(&batch, &scores, &always, |all| all), (vec![0, 2, 3, 5], vec![0, 1]));
     let high = DeNetConfig { erase_threshold: 0.9, ..config };
-    assert_eq!(erasing::select(&batch, &scores, &high, |all| all), (vec![], 0), "0.9 is not above 0.9");
+    assert_eq!(erasing::select(&batch, &scores, &high, |all| all), (vec![], vec![]), "0.9 is not above 0.9");
 }
 
 #[test]
 fn eq_11_score_ranking() {
-    let scores = Tensor::cat(vec![row([0.2, 0.9]), row([0.1, 0.1]), row([0.3, 0.4]), row([0.8, 0.0])], 0);
+    let highest = Tensor::cat(vec![row([0.9]), row([0.1]), row([0.4]), row([0.8])], 0);
     // Pairs: 1 - 0.9 + 0.4 and 1 - 0.1 + 0.8.
-    close(&values(loss::score_ranking(scores)), &[0.5, 1.7]);
-    close(&values(loss::score_ranking(Tensor::cat(vec![row([1.0, 0.9]), row([0.0, 0.0])], 0))), &[0.0]);
+    close(&values(loss::score_ranking(highest)), &[0.5, 1.7]);
+    close(&values(loss::score_ranking(Tensor::cat(vec![row([1.0]), row([0.0])], 0))), &[0.0]);
 }
 
 #[test]
@@ -206,16 +210,12 @@ fn eq_13_feature_ranking() {
 
 #[test]
 fn eqs_14_and_15_weigh_both_rankings() {
-    let output = Output {
-        scores: Tensor::cat(vec![row([0.2, 0.9]), row([0.3, 0.4])], 0),
-        features: Tensor::<B, 3>::from_data(
-            TensorData::new(vec![1_f32, 0., 1., 0., 1., 0., 1., 0.], [2, 2, 2]),
-            &device(),
-        ),
-    };
+    let features =
+        Tensor::<B, 3>::from_data(TensorData::new(vec![1_f32, 0., 1., 0., 1., 0., 1., 0.], [2, 2, 2]), &device());
+    let highest = Tensor::cat(vec![row([0.9]), row([0.4])], 0);
     let config = DeNetConfig { alpha_score: 2.0, alpha_feature: 0.25, ..DeNetConfig::default() };
     // 2 (1 - 0.9 + 0.4) + 0.25 (1 - 0 + 0).
-    close(&values(loss::ranking(&output, &config)), &[1.25]);
+    close(&values(loss::ranking(features, highest, &config)), &[1.25]);
 }
 
 fn tiny() -> DeNetConfig {
@@ -240,6 +240,43 @@ fn eq_16_adds_both_passes() {
     assert!(unerased > 0.1 && (of(2.0, 3.0) - (2.0 * unerased + 3.0 * erased)).abs() < 1e-5);
     let off = DeNetConfig { erasing: Erasing::Off, ..config };
     assert_eq!(values(model.loss(&off, &batch, &Peers::none(), &mut Noise::off(), &device).total)[0], unerased);
+}
+
+#[test]
+fn a_pair_of_which_nothing_is_erased_counts_as_if_it_went_through_twice() {
+    let device = device();
+    let config = DeNetConfig { alpha_feature: 1.0, erase_threshold: 0.45, lambda_unerased: 0.0, ..tiny() };
+    let model = DeNet::<B>::new(&config, 6, 1, &device);
+    let windows = (0..10 * 8 * 6).map(|i| ((i * i) as f32 * 0.37).sin()).collect();
+    let batch = Batch { windows, pairs: 5, segments: 8, width: 6 };
+    let loss = model.loss(&config, &batch, &Peers::none(), &mut Noise::off(), &device);
+    assert!(loss.erased_windows > 0 && loss.erased_windows < 5, "{}", loss.erased_windows);
+    let scores = values(model.scores(Tensor::from_data(TensorData::new(batch.windows.clone(), [10, 8, 6]), &device)));
+    let (rows, _) = erasing::select(&batch, &scores, &config, |all| all);
+    let mut erased = batch.windows;
+    erasing::erase(&mut erased, 6, &rows);
+    let features = model.features(Tensor::from_data(TensorData::new(erased, [10, 8, 6]), &device), &mut Noise::off());
+    let highest = model.classifier.forward(features.clone()).max_dim(1);
+    close(&values(loss.total), &values(loss::ranking(features, highest, &config).mean()));
+}
+
+#[test]
+fn the_highest_score_has_the_gradient_of_the_maximum() {
+    type A = Autodiff<Flex>;
+    let device = device();
+    let classifier = Classifier::<A>::new(&DeNetConfig::default(), 4, &mut Init::new(2, &device));
+    let x = || Tensor::<A, 3>::from_data(wave([3, 5, 4], 0.6).into_data(), &device).require_grad();
+    let gradients = |x: Tensor<A, 3>, highest: Tensor<A, 2>| {
+        let gradients = highest.sum().backward();
+        let weight = classifier.first.weight.val().grad(&gradients).unwrap();
+        [values(x.grad(&gradients).unwrap()), values(weight)]
+    };
+    let (one, all) = (x(), x());
+    let (_, highest) = classifier.highest(one.clone(), &mut Noise::off());
+    let (of_one, of_all) = (gradients(one, highest), gradients(all.clone(), classifier.forward(all).max_dim(1)));
+    assert!(of_all[0].iter().any(|&value| value != 0.0));
+    close(&of_one[0], &of_all[0]);
+    close(&of_one[1], &of_all[1]);
 }
 
 #[test]
