@@ -14,7 +14,7 @@ pub mod error;
 pub mod features;
 pub mod files;
 pub mod health;
-mod memory;
+pub mod memory;
 pub mod output;
 pub mod pipeline;
 pub mod replay;

@@ -33,6 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let begun = Instant::now();
+    runtime::memory::keep_no_large_blocks();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,runtime=info,tiny_skia=off"))
         .format_timestamp(None)
         .format_target(false)

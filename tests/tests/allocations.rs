@@ -84,23 +84,57 @@ fn segments_are_scored_and_judged_without_allocating() {
 }
 
 /// An engine may allocate, but always the same: what grows by a byte a call is gone in a year.
+fn takes_the_same(graph: &[u8], input: Input<'_>, outputs: usize, calls: usize) {
+    let mut engine = TractEngine::load(graph, "graph").unwrap();
+    let mut output = vec![0.0; outputs];
+    let mut call = || measure(|| engine.run(input, &mut output).unwrap());
+    call();
+    let first = call();
+    for i in 0..calls {
+        let found = call();
+        assert_eq!((found.bytes_total, found.bytes_current), (first.bytes_total, 0), "call {i}");
+    }
+}
+
 #[test]
-fn engines_take_the_same_memory_call_after_call() {
+fn the_head_takes_the_same_memory_call_after_call() {
     let bundle = bundle();
-    let contract = bundle.manifest.contract.clone();
-    let (rows, pixels) =
-        (numbers(4, 64 * contract.feature_width as usize), firmware_config::golden::clip(1, &contract.input.unwrap()));
-    let constant = |graph: &[u8], input: Input<'_>, outputs: usize, calls: usize| {
-        let mut engine = TractEngine::load(graph, "graph").unwrap();
-        let mut output = vec![0.0; outputs];
-        let mut call = || measure(|| engine.run(input, &mut output).unwrap());
-        call();
-        let first = call();
-        for i in 0..calls {
-            let found = call();
-            assert_eq!((found.bytes_total, found.bytes_current), (first.bytes_total, 0), "call {i}");
-        }
-    };
-    constant(bundle.head(), Input::F32(&rows), 64, 10_000);
-    constant(bundle.require_extractor().unwrap(), Input::U8(&pixels), contract.feature_width as usize, 100);
+    let rows = numbers(4, 64 * bundle.manifest.contract.feature_width as usize);
+    takes_the_same(bundle.head(), Input::F32(&rows), 64, 10_000);
+}
+
+fn extractor_takes_the_same(calls: usize) {
+    let bundle = bundle();
+    let contract = &bundle.manifest.contract;
+    let pixels = firmware_config::golden::clip(1, contract.input.as_ref().unwrap());
+    takes_the_same(bundle.require_extractor().unwrap(), Input::U8(&pixels), contract.feature_width as usize, calls);
+}
+
+#[test]
+fn the_extractor_takes_the_same_memory_call_after_call() {
+    extractor_takes_the_same(100);
+}
+
+#[test]
+#[ignore = "minutes: cargo xtask soak --engines"]
+fn the_extractor_takes_the_same_memory_10_000_times() {
+    extractor_takes_the_same(10_000);
+}
+
+#[test]
+fn cameras_share_the_weights_of_one_graph() {
+    let bundle = bundle();
+    let engines = Engines::default();
+    let graph = bundle.require_extractor().unwrap();
+    let mut both = vec![];
+    let taken = [(); 2].map(|()| measure(|| both.push(engines.load(graph, "extractor").unwrap())).bytes_current);
+    assert!(taken[0] > 10_000_000 && taken[1] < 100_000, "{taken:?}");
+    let pixels = firmware_config::golden::clip(1, bundle.manifest.contract.input.as_ref().unwrap());
+    let rows = both.iter_mut().map(|engine| {
+        let mut row = vec![0.0; bundle.manifest.contract.feature_width as usize];
+        engine.run(Input::U8(&pixels), &mut row).unwrap();
+        row
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows[0], rows[1]);
 }

@@ -10,8 +10,8 @@ use common::data_set;
 use firmware_config::config::EngineChoice;
 use firmware_config::golden;
 use runtime::bundle::{Bundle, demo_keys};
-use runtime::engine::{Engine, Engines, Input, Provider};
-use runtime::pipeline::proof::{largest_difference, prove};
+use runtime::engine::{Engine, Engines, Input, Provider, largest_difference};
+use runtime::pipeline::proof::prove;
 use system_tests::{numbers, onnxruntime, refuse, shipped, succeed};
 
 const WIDTH: usize = 24;

@@ -9,8 +9,7 @@ use std::process::Command;
 
 use common::data_set;
 use runtime::engine::tract::TractEngine;
-use runtime::engine::{Engine, Engines, Input};
-use runtime::pipeline::proof::largest_difference;
+use runtime::engine::{Engine, Engines, Input, largest_difference};
 use runtime::score::step::{StepHead, StepModel};
 use system_tests::{numbers, python, succeed};
 use trainer::evaluate::run_scorer;

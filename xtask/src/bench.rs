@@ -29,13 +29,16 @@ pub struct BenchArgs {
     /// assertions on.
     #[arg(long)]
     release: bool,
-    /// Seconds of `tadpole bench`.
+    /// Seconds of `tadpole bench`, for each number of cameras.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Turns that each side takes in each case.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
+
+/// Numbers of cameras that one board watches.
+const CAMERAS: [u64; 4] = [1, 2, 3, 4];
 
 /// Where the table goes.
 const PAGE: &str = "docs/design/performance.md";
@@ -50,13 +53,14 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     }
     run_shown(&mut build)?;
     let programs = target().join(if args.release { "release" } else { "debug" });
-    let tadpole = stages(&programs.join("tadpole").display().to_string(), args.seconds)?;
+    let tadpole = programs.join("tadpole").display().to_string();
+    let cameras = CAMERAS.map(|cameras| stages(&tadpole, cameras, args.seconds)).into_iter().collect::<Result<_>>()?;
     let (rows, ours, peer) = duel(&programs.join("tadpole-trainer").display().to_string(), args.rounds)?;
     let report = Report {
         rows,
         ours,
         peer,
-        tadpole,
+        cameras,
         machine: machine::describe(),
         commit: commit(),
         profile: if args.release { "release" } else { "dev" },
@@ -76,10 +80,10 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
 }
 
 /// What `tadpole bench --json` says.
-fn stages(tadpole: &str, seconds: u64) -> Result<Value> {
-    eprintln!("tadpole bench, {seconds} s");
+fn stages(tadpole: &str, cameras: u64, seconds: u64) -> Result<Value> {
+    eprintln!("tadpole bench, {cameras} cameras, {seconds} s");
     let out = command(tadpole)
-        .args(["bench", "--json", "--seconds", &seconds.to_string()])
+        .args(["bench", "--json", "--seconds", &seconds.to_string(), "--cameras", &cameras.to_string()])
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("cannot start tadpole bench")?;

@@ -6,6 +6,8 @@ mod incidents;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::run::{command, run as run_shown};
+
 /// Arguments of `soak`.
 #[derive(Args)]
 pub struct SoakArgs {
@@ -15,6 +17,9 @@ pub struct SoakArgs {
     /// The firmware on emulated arm64 processors: golden vectors within their tolerance, kernels present.
     #[arg(long)]
     aarch64: bool,
+    /// 10,000 calls of the extractor: as many bytes allocated and given back in the last as in the first.
+    #[arg(long)]
+    engines: bool,
     /// Seeds per kind of incident, for a quicker look.
     #[arg(long, default_value_t = 10)]
     seeds: u64,
@@ -34,5 +39,9 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.aarch64 {
         return aarch64::run(&args.model);
     }
-    bail!("name a soak: --incidents or --aarch64")
+    if args.engines {
+        run_shown(command("cargo").args(["test", "--workspace", "--test", "allocations", "--", "--ignored"]))?;
+        return Ok(0);
+    }
+    bail!("name a soak: --incidents, --aarch64 or --engines")
 }

@@ -66,6 +66,20 @@ impl Stages<Vec<f64>> {
         self.alarm.push(ms(times.alarm));
     }
 
+    /// Another camera's times beside these.
+    pub fn extend(&mut self, other: Self) {
+        self.decode.extend(other.decode);
+        self.resize.extend(other.resize);
+        self.extract.extend(other.extract);
+        self.score.extend(other.score);
+        self.alarm.extend(other.alarm);
+    }
+
+    /// Segments.
+    pub fn segments(&self) -> usize {
+        self.decode.len()
+    }
+
     /// Median and 99th percentile of each stage; `None` when nothing was counted.
     pub fn summary(&self) -> Option<Stages<Summary>> {
         Some(Stages {
@@ -76,15 +90,6 @@ impl Stages<Vec<f64>> {
             alarm: Summary::of(&self.alarm)?,
         })
     }
-}
-
-/// What a run of [`Bench::run`] gave.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Times {
-    /// Of each stage.
-    pub stages: Stages<Summary>,
-    /// Segments that were counted.
-    pub segments: usize,
 }
 
 /// A camera without outputs and health, ready for its first score.
@@ -128,12 +133,17 @@ impl Bench {
         &self.engine
     }
 
-    /// Fill the window, then time every segment for `span`. `seen` is called after each segment that is counted, with the
-    /// time since counting began.
+    /// Fill the window, then time every segment for `span`; milliseconds of each. `seen` is called after each segment that is
+    /// counted, with the time since counting began.
     ///
     /// # Errors
     /// Those of the stages, and when the source ended before a segment was counted.
-    pub fn run(&mut self, source: Box<dyn Source>, span: Duration, mut seen: impl FnMut(Duration)) -> Result<Times> {
+    pub fn run(
+        &mut self,
+        source: Box<dyn Source>,
+        span: Duration,
+        mut seen: impl FnMut(Duration),
+    ) -> Result<Stages<Vec<f64>>> {
         let mut source = Timed { inner: source, spent: Duration::ZERO };
         let (mut clip, mut row) = (Clip::default(), Vec::new());
         for _ in 0..SEGMENTS {
@@ -146,14 +156,14 @@ impl Bench {
             times.push(segment);
             seen(begun.elapsed());
         }
-        let nothing = || {
-            Error::invalid(
+        if times.segments() == 0 {
+            return Err(Error::invalid(
                 &source.info().uri,
                 "it ended before a segment was timed",
                 "use one that lasts, such as sim://?seconds=86400",
-            )
-        };
-        Ok(Times { stages: times.summary().ok_or_else(nothing)?, segments: times.decode.len() })
+            ));
+        }
+        Ok(times)
     }
 
     /// One segment; `None` at the end of the source.
@@ -236,7 +246,11 @@ mod tests {
                 alarm: ms(0),
             });
         }
+        let mut twice = times.clone();
+        twice.extend(times.clone());
+        assert_eq!((times.segments(), twice.segments()), (4, 8));
         let summary = times.summary().unwrap();
+        assert_eq!(twice.summary().unwrap().score.p99_ms, summary.score.p99_ms);
         let medians = summary.named().map(|(name, of)| (name, of.median_ms));
         assert_eq!(medians, [("decode", 2.0), ("resize", 20.0), ("extract", 200.0), ("score", 2000.0), ("alarm", 0.0)]);
         assert_eq!(serde_json::to_value(summary).unwrap()["resize"]["p99_ms"], 40.0);

@@ -5,6 +5,12 @@
 //! machine, and those of the `fast_image_resize` crate (`Convolution(Bilinear)`), which computes its filters anew for
 //! every picture. That crate is the judge in this module's tests.
 
+#![expect(clippy::inline_always, reason = "the loops run inside one function compiled for the CPU's vectors")]
+
+use pulp::{Simd, WithSimd};
+
+use crate::engine::kernels::simd::dispatch;
+
 /// Resizes pictures of `N` interleaved bytes a pixel to one size.
 #[derive(Debug)]
 pub struct Resizer<const N: usize> {
@@ -36,28 +42,48 @@ impl<const N: usize> Resizer<N> {
             self.between = vec![0; self.to.1 * width * N];
             self.sums = vec![0; width * N];
         }
-        for (to, between) in self.between.chunks_exact_mut(width * N).enumerate() {
-            self.sums.fill(self.rows.half());
-            for (from, weight) in self.rows.taps(to) {
+        dispatch(Picture { resizer: self, row, out });
+    }
+}
+
+/// One picture to resize, compiled for the CPU's vectors.
+struct Picture<'a, const N: usize, F> {
+    resizer: &'a mut Resizer<N>,
+    row: F,
+    out: &'a mut [u8],
+}
+
+impl<'a, const N: usize, F: Fn(usize) -> &'a [u8]> WithSimd for Picture<'_, N, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // Weights add up to at most 2^22 and a byte is below 2^8: no sum wraps. Checking each costs ten times the sums.
+        let Resizer { to: (to_width, _), from: (width, _), columns, rows, between, sums } = self.resizer;
+        for (to, between) in between.chunks_exact_mut(*width * N).enumerate() {
+            sums.fill(rows.half());
+            let (first, weights) = rows.taps(to);
+            for (from, &weight) in (first..).zip(weights) {
                 let weight = i32::from(weight);
-                for (sum, &byte) in self.sums.iter_mut().zip(row(from)) {
-                    *sum += i32::from(byte) * weight;
+                for (sum, &byte) in sums.iter_mut().zip((self.row)(from)) {
+                    *sum = sum.wrapping_add(i32::from(byte).wrapping_mul(weight));
                 }
             }
-            for (byte, &sum) in between.iter_mut().zip(&self.sums) {
-                *byte = self.rows.rounded(sum);
+            for (byte, &sum) in between.iter_mut().zip(&*sums) {
+                *byte = rows.rounded(sum);
             }
         }
-        for (out, between) in out.chunks_exact_mut(self.to.0 * N).zip(self.between.chunks_exact(width * N)) {
+        for (out, between) in self.out.chunks_exact_mut(*to_width * N).zip(between.chunks_exact(*width * N)) {
             let (pixels, _) = between.as_chunks::<N>();
             for (to, out) in out.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-                let mut sums = [self.columns.half(); N];
-                for (from, weight) in self.columns.taps(to) {
-                    for (sum, byte) in sums.iter_mut().zip(pixels[from]) {
-                        *sum += i32::from(byte) * i32::from(weight);
+                let (first, weights) = columns.taps(to);
+                let mut sums = [columns.half(); N];
+                for (pixel, &weight) in pixels[first..].iter().zip(weights) {
+                    for (sum, &byte) in sums.iter_mut().zip(pixel) {
+                        *sum = sum.wrapping_add(i32::from(byte).wrapping_mul(i32::from(weight)));
                     }
                 }
-                *out = sums.map(|sum| self.columns.rounded(sum));
+                *out = sums.map(|sum| columns.rounded(sum));
             }
         }
     }
@@ -100,10 +126,10 @@ impl Filter {
         Self { precision, places, weights }
     }
 
-    /// The source places of a place, with their weights.
-    fn taps(&self, place: usize) -> impl Iterator<Item = (usize, i16)> + '_ {
+    /// The first source place of a place, and the weights from there on.
+    fn taps(&self, place: usize) -> (usize, &[i16]) {
         let (first, weights) = &self.places[place];
-        (*first..).zip(self.weights[weights.clone()].iter().copied())
+        (*first, &self.weights[weights.clone()])
     }
 
     /// What rounds a sum to nearest.

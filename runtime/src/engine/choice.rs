@@ -2,14 +2,17 @@
 //! `auto` says in the log what it settles on and why not on something faster, any other choice is kept or is an error.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
 
 use super::tract::TractEngine;
 use super::{Engine, Provider};
 use crate::Result;
 use firmware_config::config::EngineChoice;
 
-/// Loads graphs on the engine that was chosen.
-#[derive(Clone, Debug)]
+/// Loads graphs on the engine that was chosen. Cameras that watch by the same graph in tract share its weights.
+#[derive(Clone)]
 #[cfg_attr(not(feature = "onnxruntime"), expect(dead_code, reason = "tract neither compiles for minutes nor caches"))]
 pub struct Engines {
     choice: EngineChoice,
@@ -18,17 +21,21 @@ pub struct Engines {
     /// Whether tract may score until a GPU's compiler is done. Not for recordings, whose scores would depend on how
     /// long that takes.
     meanwhile: bool,
+    /// What tract has loaded, by the graph's SHA-256.
+    loaded: Arc<Mutex<Vec<(Hash, TractEngine)>>>,
 }
+
+type Hash = [u8; 32];
 
 impl Engines {
     /// For recordings, and wherever the same scores are wanted each time.
     pub fn new(choice: EngineChoice) -> Self {
-        Self { choice, cache: None, meanwhile: false }
+        Self { choice, cache: None, meanwhile: false, loaded: Arc::default() }
     }
 
     /// For live cameras; `cache` is a folder for what a GPU's compiler makes.
     pub fn live(choice: EngineChoice, cache: PathBuf) -> Self {
-        Self { choice, cache: Some(cache), meanwhile: true }
+        Self { choice, cache: Some(cache), meanwhile: true, loaded: Arc::default() }
     }
 
     /// Load a graph with one input of fixed shape and one float32 output. `name` is for error messages.
@@ -37,7 +44,7 @@ impl Engines {
     /// When the engine cannot be had, or the graph cannot be loaded.
     pub fn load(&self, graph: &[u8], name: &str) -> Result<Box<dyn Engine>> {
         let engine = match self.choice {
-            EngineChoice::Tract => Box::new(TractEngine::load(graph, name)?),
+            EngineChoice::Tract => self.tract(graph, name)?,
             EngineChoice::Onnxruntime => self.onnxruntime(graph, name, Provider::Cpu)?,
             EngineChoice::Cuda => self.onnxruntime(graph, name, Provider::Cuda)?,
             EngineChoice::Tensorrt => self.onnxruntime(graph, name, Provider::Tensorrt)?,
@@ -54,15 +61,26 @@ impl Engines {
                 Err(error) => log::info!("{name} does not run on {provider}: {error}"),
             }
         }
-        Ok(Box::new(TractEngine::load(graph, name)?))
+        self.tract(graph, name)
+    }
+
+    fn tract(&self, graph: &[u8], name: &str) -> Result<Box<dyn Engine>> {
+        let hash: Hash = Sha256::digest(graph).into();
+        // Held while loading: of two cameras that start together, one loads and the other shares.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, engine)) = loaded.iter().find(|(known, _)| *known == hash) {
+            return Ok(Box::new(engine.another()?));
+        }
+        let engine = TractEngine::load(graph, name)?;
+        let first = engine.another()?;
+        loaded.push((hash, engine));
+        Ok(Box::new(first))
     }
 
     #[cfg(feature = "onnxruntime")]
     fn onnxruntime(&self, graph: &[u8], name: &str, provider: Provider) -> Result<Box<dyn Engine>> {
-        use sha2::{Digest as _, Sha256};
-
-        use super::background::Background;
         use super::onnxruntime::OrtEngine;
+        use super::successor::Successor;
 
         // One folder a graph; what onnxruntime puts into it carries TensorRT's version and the GPU's in its name.
         let cache = self.cache.as_ref().map(|folder| folder.join(&hex::encode(Sha256::digest(graph))[..16]));
@@ -70,10 +88,10 @@ impl Engines {
             return Ok(Box::new(OrtEngine::load(graph, name, provider, cache.as_deref())?));
         }
         OrtEngine::available(provider)?;
-        let present = Box::new(TractEngine::load(graph, name)?);
+        let present = self.tract(graph, name)?;
         log::info!("{name}: TensorRT compiles it, which takes minutes unless it did before; tract scores meanwhile");
         let (graph, name) = (graph.to_vec(), name.to_owned());
-        Ok(Box::new(Background::new(present, move || {
+        Ok(Box::new(Successor::new(present, move || {
             Ok(Box::new(OrtEngine::load(&graph, &name, provider, cache.as_deref())?))
         })))
     }

@@ -5,14 +5,14 @@
 //! | tract | [`tract`] | always |
 //! | onnxruntime: CPU, CUDA, TensorRT | `onnxruntime` | feature `onnxruntime`, and a library to load |
 //!
-//! [`choice`] loads the one that a config names, [`background`] lets one score while another is being compiled.
+//! [`choice`] loads the one that a config names, [`successor`] lets one score while another is being compiled.
 
-pub mod background;
 pub mod channels_last;
 pub mod choice;
 pub mod kernels;
 #[cfg(feature = "onnxruntime")]
 pub mod onnxruntime;
+pub mod successor;
 pub mod tract;
 
 use std::fmt;
@@ -82,4 +82,21 @@ pub trait Engine: Send {
     /// # Errors
     /// On wrong lengths, or when the engine fails. A NaN in the output is not an error here: `score` judges it.
     fn run(&mut self, input: Input<'_>, output: &mut [f32]) -> Result<()>;
+}
+
+/// The largest difference of two rows of numbers; NaN when one of them is, so that it is within no tolerance.
+pub fn largest_difference(actual: &[f32], expected: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if a.is_nan() || a > b { a } else { b };
+    actual.iter().zip(expected).map(|(a, e)| (a - e).abs()).fold(0.0, larger)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nan_anywhere_is_the_largest_difference() {
+        assert_eq!(largest_difference(&[1.0, 2.0, 3.0], &[1.5, 2.0, 2.0]), 1.0);
+        assert!(largest_difference(&[1.0, f32::NAN, 3.0], &[1.0, 2.0, 2.0]).is_nan());
+    }
 }

@@ -69,6 +69,15 @@ impl TractEngine {
         Ok(Self { info, name: name.into(), state })
     }
 
+    /// Another engine of the same graph: the weights are shared, what a run needs beside them is its own.
+    ///
+    /// # Errors
+    /// When tract refuses.
+    pub fn another(&self) -> Result<Self> {
+        let state = self.state.plan().spawn().map_err(|e| self.failed(format!("{e:#}")))?;
+        Ok(Self { info: self.info.clone(), name: self.name.clone(), state })
+    }
+
     fn failed(&self, problem: impl std::fmt::Display) -> Error {
         Error::failed(
             &self.name,

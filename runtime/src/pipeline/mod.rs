@@ -11,6 +11,7 @@ use crate::alarm::{Alarm, AlarmRule, Decision};
 use crate::bundle::Bundle;
 use crate::engine::Engines;
 use crate::features::{Extractor, Fed, Feed, Segment};
+use crate::memory;
 use crate::score::Scorer;
 use crate::score::step::{StepHead, StepModel};
 use crate::source::open::Opened;
@@ -133,6 +134,10 @@ impl Pipeline {
             Fed::Row(segment) => {
                 self.end_ns = segment.end_ns;
                 let score = self.scorer.score(&self.row)?;
+                if self.scorer.segments() == 1 {
+                    // Every buffer has its size now; what loading and first runs left between them is free.
+                    memory::give_back();
+                }
                 let decision = self.alarm.judge(score, self.scorer.segments(), segment.end_ns);
                 Ok(Step::Scored { segment, score, decision })
             }

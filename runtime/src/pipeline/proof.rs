@@ -4,7 +4,7 @@ use firmware_config::golden;
 use firmware_config::manifest::{FileRole, GoldenVectors};
 
 use crate::bundle::Bundle;
-use crate::engine::{Engines, Input};
+use crate::engine::{Engines, Input, largest_difference};
 use crate::score::step::{GoldenScore, StepHead, StepModel};
 use crate::{Error, Result};
 
@@ -71,21 +71,4 @@ fn within(tolerance: f32, what: &str, difference: f32) -> Result<f32> {
         format!("computes something else here: {difference} from the golden vectors, {tolerance} is allowed"),
         "do not trust this model on this machine; report it with the output of `lscpu`",
     ))
-}
-
-/// The largest difference of two rows of numbers; NaN when one of them is, so that it is within no tolerance.
-pub fn largest_difference(actual: &[f32], expected: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if a.is_nan() || a > b { a } else { b };
-    actual.iter().zip(expected).map(|(a, e)| (a - e).abs()).fold(0.0, larger)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nan_anywhere_is_the_largest_difference() {
-        assert_eq!(largest_difference(&[1.0, 2.0, 3.0], &[1.5, 2.0, 2.0]), 1.0);
-        assert!(largest_difference(&[1.0, f32::NAN, 3.0], &[1.0, 2.0, 2.0]).is_nan());
-    }
 }

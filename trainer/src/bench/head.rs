@@ -4,8 +4,7 @@
 use burn::backend::Flex;
 use rand::Rng as _;
 use runtime::engine::tract::TractEngine;
-use runtime::engine::{Engine as _, Input};
-use runtime::pipeline::proof::largest_difference;
+use runtime::engine::{Engine as _, Input, largest_difference};
 use runtime::score::step::{StepHead, StepModel};
 use runtime::window::SEGMENTS;
 use runtime::{Error, Result};

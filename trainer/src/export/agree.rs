@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use runtime::pipeline::proof::largest_difference;
+use runtime::engine::largest_difference;
 use runtime::{Error, Result};
 
 use super::head;

@@ -10,7 +10,7 @@ use firmware_config::manifest::{
     AlarmDefaults, FileRole, GOLDEN_TOLERANCE, GoldenRow, GoldenVectors, Manifest, Note, TargetEngine, Threshold,
 };
 use runtime::engine::tract::TractEngine;
-use runtime::engine::{Engine, Input};
+use runtime::engine::{Engine, Input, largest_difference};
 use runtime::pipeline::proof;
 use runtime::{Error, Result};
 use serde_json::json;
@@ -328,7 +328,7 @@ fn prove(run: &Run, graph: &[u8], extractor: Option<&[u8]>) -> Result<GoldenVect
     let mut head_scores = vec![0.0; segments];
     TractEngine::load(graph, "head")?.run(Input::F32(&head_input), &mut head_scores)?;
     let ours = run_scorer(run)?(&head_input, 1)?;
-    let gap = proof::largest_difference(&ours, &head_scores);
+    let gap = largest_difference(&ours, &head_scores);
     if gap.is_nan() || gap > GOLDEN_TOLERANCE {
         return Err(Error::failed(
             "head.onnx",

@@ -54,6 +54,9 @@ pub struct TrainArgs {
     /// Decay of the moving average of the weights, which is what is kept (0: none), instead of the preset's.
     #[arg(long, value_name = "DECAY")]
     average_decay: Option<f64>,
+    /// How many of a window's highest scores the ranking loss takes the mean of, instead of the preset's.
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
     /// Share of the training videos held out for validation, 0 to 0.5, instead of the preset's.
     #[arg(long, value_name = "SHARE")]
     validation_share: Option<f64>,
@@ -82,6 +85,8 @@ impl TrainArgs {
         settings.learning_rate = self.learning_rate.unwrap_or(settings.learning_rate);
         settings.window_every = self.window_every.unwrap_or(settings.window_every);
         settings.average_decay = self.average_decay.unwrap_or(settings.average_decay);
+        let ModelConfig::DeNet(denet) = &mut settings.model;
+        denet.top = self.top.unwrap_or(denet.top);
         settings.validation_share = self.validation_share.unwrap_or(settings.validation_share);
         Ok(settings)
     }

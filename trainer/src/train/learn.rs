@@ -140,6 +140,8 @@ struct LogLine {
     erased_windows: usize,
     erased_segments: usize,
     validation: Option<f64>,
+    #[serde(default)]
+    validation_segments: Option<f64>,
 }
 
 fn learn<B, M>(mut run: Run, config: &M::Config, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome>
@@ -183,11 +185,12 @@ where
         model = optimizer.step(settings.learning_rate, model, gradients);
         let done = step + 1;
         average = averaged(average, &model.valid(), settings.average_decay, done);
-        let mut line = LogLine { step: done, loss, erased_windows, erased_segments, validation: None };
+        let mut line =
+            LogLine { step: done, loss, erased_windows, erased_segments, validation: None, validation_segments: None };
         bar.set_message(format!("loss {loss:.4}"));
         bar.inc(1);
         if done % settings.assess_every == 0 || done == settings.steps {
-            line.validation = assess(&average, set, settings.model.segments(), device)?;
+            (line.validation, line.validation_segments) = assess(&average, set, settings.model.segments(), device)?;
             log.push(line.clone());
             let better = match (line.validation, run.file.validation) {
                 (Some(new), Some(old)) => new > old || run.file.chosen_step == 0,
@@ -231,13 +234,14 @@ fn save_log(run: &Run, log: &[LogLine]) -> Result<()> {
     write_atomic(&run.path.join("log.csv"), &bytes)
 }
 
-/// Video-level AUC on the held-out training videos: a video's score is the highest of its segments'.
-fn assess<B, M>(model: &M, set: &TrainingSet, segments: usize, device: &B::Device) -> Result<Option<f64>>
+/// On the held-out training videos: the AUC of videos, each by the highest of its segments' scores; and that of segments, each
+/// with its video's label, which also hears of the scores that are not the highest.
+fn assess<B, M>(model: &M, set: &TrainingSet, segments: usize, device: &B::Device) -> Result<(Option<f64>, Option<f64>)>
 where
     B: burn::tensor::backend::Backend,
     M: Detector<B>,
 {
-    let mut observations = Vec::with_capacity(set.plan.held_out.len());
+    let (mut videos, mut all) = (Vec::new(), Vec::new());
     for chunk in set.plan.held_out.chunks(64) {
         let mut windows = Vec::new();
         for &index in chunk {
@@ -245,9 +249,13 @@ where
         }
         let width = windows.len() / (chunk.len() * segments);
         let data = TensorData::new(windows, [chunk.len(), segments, width]);
-        let scores = model.scores(Tensor::from_data(data, device)).max_dim(1);
+        let scores = model.scores(Tensor::from_data(data, device));
         let scores = scores.into_data().convert::<f32>().into_vec::<f32>().unwrap_or_default();
-        observations.extend(scores.iter().zip(chunk).map(|(&score, &index)| Observation::of(score, set.label(index))));
+        for (scores, &index) in scores.chunks(segments).zip(chunk) {
+            let label = set.label(index);
+            videos.push(Observation::of(scores.iter().copied().fold(0.0, f32::max), label));
+            all.extend(scores.iter().map(|&score| Observation::of(score, label)));
+        }
     }
-    Ok(Curve::new(observations).auc())
+    Ok((Curve::new(videos).auc(), Curve::new(all).auc()))
 }

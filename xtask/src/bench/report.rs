@@ -26,8 +26,8 @@ pub struct Report {
     pub ours: Value,
     /// The peer's.
     pub peer: Value,
-    /// What `tadpole bench --json` printed.
-    pub tadpole: Value,
+    /// What `tadpole bench --json` printed, for one camera and for more.
+    pub cameras: Vec<Value>,
     /// The machine.
     pub machine: String,
     /// The commit, if known.
@@ -66,6 +66,11 @@ impl Report {
         self.ours["read_bytes_per_s"].as_f64().unwrap_or(f64::NAN) / 1e9
     }
 
+    /// What `tadpole bench --json` printed for one camera.
+    fn tadpole(&self) -> &Value {
+        self.cameras.first().unwrap_or(&Value::Null)
+    }
+
     /// The object that `--json` prints.
     pub fn json(&self) -> Value {
         let each = |of: fn(&Row) -> Value| -> Value {
@@ -80,7 +85,8 @@ impl Report {
                 .collect::<Map<_, _>>(),
             "read_gb_per_s": self.bandwidth(),
             "giga_multiply_adds_per_s": self.multiply_adds(),
-            "tadpole": self.tadpole,
+            "tadpole": self.tadpole(),
+            "cameras": self.cameras,
             "peer": { "engine": self.peer["engine"], "version": self.peer["version"] },
             "machine": self.machine,
             "commit": self.commit,
@@ -100,8 +106,8 @@ impl Report {
             self.commit.as_deref().unwrap_or("unknown"),
             self.profile,
             self.rounds,
-            told(&self.tadpole["engine"]),
-            told(&self.tadpole["engine_version"]),
+            told(&self.tadpole()["engine"]),
+            told(&self.tadpole()["engine_version"]),
             told(&self.peer["engine"]),
             told(&self.peer["version"]),
             self.bandwidth(),
@@ -125,18 +131,33 @@ impl Report {
         text += "\n| stage of a camera | median, ms | p99, ms |\n|---|---|---|\n";
         let show = |value: &Value, digits: usize| value.as_f64().map_or("?".into(), |x| format!("{x:.digits$}"));
         for name in ["decode", "resize", "extract", "score", "alarm"] {
-            let stage = &self.tadpole["stages"][name];
+            let stage = &self.tadpole()["stages"][name];
             let _ = writeln!(text, "| {name} | {} | {} |", show(&stage["median_ms"], 4), show(&stage["p99_ms"], 4));
         }
         let _ = writeln!(
             text,
             "\nResident {} MB after {} s of work, {} MB at most; {} ms from the start of `main` until the first score \
              was possible.",
-            show(&self.tadpole["resident_mb"], 1),
-            show(&self.tadpole["seconds"], 0),
-            show(&self.tadpole["peak_mb"], 1),
-            show(&self.tadpole["start_ms"], 0),
+            show(&self.tadpole()["resident_mb"], 1),
+            show(&self.tadpole()["seconds"], 0),
+            show(&self.tadpole()["peak_mb"], 1),
+            show(&self.tadpole()["start_ms"], 0),
         );
+        text += "\n| cameras | segments a second | extract, median ms | score, median ms | resident, MB |\n|---|---|---|---|---|\n";
+        for run in &self.cameras {
+            let rate =
+                run["segments"].as_f64().zip(run["seconds"].as_f64()).map(|(segments, seconds)| segments / seconds);
+            let median = |stage: &str| show(&run["stages"][stage]["median_ms"], 2);
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} |",
+                show(&run["cameras"], 0),
+                show(&json!(rate), 1),
+                median("extract"),
+                median("score"),
+                show(&run["resident_mb"], 1),
+            );
+        }
         text
     }
 }
@@ -166,7 +187,10 @@ mod tests {
             ],
             ours: json!({ "read_bytes_per_s": 1e10, "multiply_adds_per_s": 5e10 }),
             peer: json!({ "engine": "onnxruntime", "version": "1", "multiply_adds_per_s": 6e10 }),
-            tadpole: json!({ "engine": "tract", "engine_version": "0", "stages": { "decode": stage }, "peak_mb": null }),
+            cameras: vec![
+                json!({ "engine": "tract", "engine_version": "0", "stages": { "decode": stage }, "peak_mb": null }),
+                json!({ "cameras": 2, "segments": 30, "seconds": 10, "resident_mb": 50.0 }),
+            ],
             machine: "a machine".into(),
             commit: None,
             profile: "dev",
@@ -188,6 +212,7 @@ mod tests {
         assert!(text.contains("| `step_f32_256` | 0.5000 | 5.0000 | 0.100 | 0.2500 | 2.00 | 1.0e-7 |"), "{text}");
         assert!(text.contains("10.0 GB/s and does 60.0 G multiply-adds/s"), "{text}");
         assert!(text.contains("| decode | 1.0000 | 2.0000 |\n| resize | ? | ? |"), "{text}");
+        assert!(text.contains("| 2 | 3.0 | ? | ? | 50.0 |"), "{text}");
     }
 
     #[test]

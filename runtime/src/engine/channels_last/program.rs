@@ -22,14 +22,14 @@ pub struct Port {
 }
 
 /// What a step computes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Layer {
     /// A 1 x 1 convolution, with the bounds of its clamp.
     Pointwise(Arc<Weights>, (f32, f32)),
     /// A convolution with a larger window or a stride.
     Window(Window),
     /// One filter per channel.
-    Depthwise(Depthwise),
+    Depthwise(Arc<Depthwise>),
 }
 
 /// One step: `to = clamp(layer(from) + add)`.
@@ -56,29 +56,61 @@ pub struct Program {
     pub outputs: Vec<Port>,
     /// What is done.
     pub steps: Vec<Step>,
-    /// Floats of each buffer.
+    /// Floats of each buffer, the largest first.
     pub slots: Vec<usize>,
-    memory: Mutex<Vec<Memory>>,
+    pool: Arc<Pool>,
 }
 
-/// The buffers of one run, kept for the next.
-#[derive(Debug)]
+/// Buffers of runs that are over, for the next: one graph's programs, which run one after another, share them.
+#[derive(Debug, Default)]
+pub struct Pool(Mutex<Vec<Memory>>);
+
+/// The buffers of one run.
+#[derive(Debug, Default)]
 struct Memory {
     slots: Vec<AlignedVec>,
     scratch: AlignedVec,
 }
 
+impl Memory {
+    /// Make every buffer as large as is asked for, if it is not yet.
+    fn fit(&mut self, slots: &[usize], scratch: usize) {
+        self.slots.resize_with(self.slots.len().max(slots.len()), AlignedVec::default);
+        let buffers = self.slots.iter_mut().zip(slots).chain([(&mut self.scratch, &scratch)]);
+        for (buffer, &len) in buffers.filter(|(buffer, len)| buffer.len() < **len) {
+            *buffer = AlignedVec::zeros(len);
+        }
+    }
+}
+
 impl Program {
-    /// A program of `steps`.
-    pub fn new(inputs: Vec<Port>, outputs: Vec<Port>, steps: Vec<Step>, slots: Vec<usize>) -> Self {
-        Self { inputs, outputs, steps, slots, memory: Mutex::default() }
+    /// A program of `steps`, on buffers from `pool`.
+    pub fn new(
+        mut inputs: Vec<Port>,
+        mut outputs: Vec<Port>,
+        mut steps: Vec<Step>,
+        slots: &[usize],
+        pool: Arc<Pool>,
+    ) -> Self {
+        // Numbered by size, so that two programs' buffers of one number are alike.
+        let mut order: Vec<Slot> = (0..slots.len()).collect();
+        order.sort_by_key(|slot| std::cmp::Reverse(slots[*slot]));
+        let mut number = vec![0; slots.len()];
+        order.iter().enumerate().for_each(|(new, old)| number[*old] = new);
+        inputs.iter_mut().chain(&mut outputs).for_each(|port| port.slot = number[port.slot]);
+        for step in &mut steps {
+            (step.from, step.to) = (number[step.from], number[step.to]);
+            step.add = step.add.map(|slot| number[slot]);
+        }
+        Self { inputs, outputs, steps, slots: order.iter().map(|old| slots[*old]).collect(), pool }
     }
 
     /// Run on `inputs`, in the order of [`Self::inputs`], into `outputs`.
     pub fn run(&self, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
         // Two threads on one program each get buffers of their own.
-        let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut memory = kept.unwrap_or_else(|| self.allocate());
+        let kept = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut memory = kept.unwrap_or_default();
+        memory.fit(&self.slots, self.scratch());
         for (port, input) in self.inputs.iter().zip(inputs) {
             let [n, c, h, w] = port.shape;
             transpose(input, &mut memory.slots[port.slot][..n * c * h * w], c, h * w);
@@ -90,18 +122,16 @@ impl Program {
             let [n, c, h, w] = port.shape;
             transpose(&memory.slots[port.slot][..n * c * h * w], output, h * w, c);
         }
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 
-    fn allocate(&self) -> Memory {
+    /// Floats that the hungriest step needs beside its input and output.
+    fn scratch(&self) -> usize {
         let scratch = self.steps.iter().map(|step| match &step.layer {
             Layer::Window(window) => window.scratch(),
             Layer::Pointwise(..) | Layer::Depthwise(_) => 0,
         });
-        Memory {
-            slots: self.slots.iter().map(|len| AlignedVec::zeros(*len)).collect(),
-            scratch: AlignedVec::zeros(scratch.max().unwrap_or(0)),
-        }
+        scratch.max().unwrap_or(0)
     }
 }
 

@@ -4,13 +4,13 @@
 //! for an operator of tract's. So no path leaves a run and comes back, and the run can be one operator. A run without
 //! a depthwise convolution stays with tract, which is good at the others and needs no transposition.
 
-use super::depthwise::Depthwise;
+use super::depthwise::{Depthwise, Shape};
 use super::op::ChannelsLast;
-use super::program::{Layer, Port, Program, Slot, Step};
+use super::program::{Layer, Pool, Port, Program, Slot, Step};
 use super::unit::{self, Unit};
 use super::window::Window;
 use crate::engine::kernels::product::Weights;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::TractErrorContext;
@@ -19,6 +19,7 @@ use tract_onnx::tract_core::internal::TractErrorContext;
 /// convolutions into general products) and whose shapes are concrete; a graph without such runs comes back as it was.
 pub fn accelerate(mut model: TypedModel) -> TractResult<TypedModel> {
     let mut packed = Packed::default();
+    let pool = Arc::<Pool>::default();
     loop {
         let order = model.eval_order()?;
         let units = unit::find(&model, &order)?;
@@ -29,26 +30,32 @@ pub fn accelerate(mut model: TypedModel) -> TractResult<TypedModel> {
         };
         let run: Vec<&Unit> =
             units.iter().zip(&levels).filter_map(|(unit, at)| (*at == level).then_some(unit)).collect();
-        replace(&mut model, &run, &mut packed)?;
+        // A convolution that none of the others reads or feeds stays with tract, like a run without a depthwise one.
+        let reads = |a: &Unit, b: &Unit| a.input == b.output || a.add == Some(b.output);
+        let joined = |unit: &&Unit| unit.depthwise || run.iter().any(|other| reads(unit, other) || reads(other, unit));
+        let run: Vec<&Unit> = run.iter().copied().filter(joined).collect();
+        replace(&mut model, &depth_first(&run), &mut packed, &pool)?;
         model.compact()?;
     }
 }
 
-/// Weights packed so far: images that go through the same layers, each by nodes of its own, share them.
+/// Layers with their weights packed: pictures that go through the same ones, each by nodes of its own, share them.
 #[derive(Default)]
-struct Packed(Vec<(Arc<Tensor>, Vec<f32>, Arc<Weights>)>);
+struct Packed(Vec<(Arc<Tensor>, Vec<f32>, Shape, (f32, f32), Layer)>);
 
 impl Packed {
-    fn of(&mut self, unit: &Unit, pack: impl FnOnce() -> Weights) -> Arc<Weights> {
-        let same = |(kernel, bias, _): &&(Arc<Tensor>, Vec<f32>, Arc<Weights>)| {
-            *bias == unit.bias && (Arc::ptr_eq(kernel, &unit.kernel) || *kernel == unit.kernel)
-        };
-        if let Some((_, _, weights)) = self.0.iter().find(same) {
-            return Arc::clone(weights);
+    /// The unit's arithmetic.
+    fn layer(&mut self, unit: &Unit) -> TractResult<Layer> {
+        let known = self.0.iter().find(|(kernel, bias, shape, clamp, _)| {
+            (bias, shape, clamp) == (&unit.bias, &unit.shape, &unit.clamp)
+                && (Arc::ptr_eq(kernel, &unit.kernel) || *kernel == unit.kernel)
+        });
+        if let Some((.., layer)) = known {
+            return Ok(layer.clone());
         }
-        let weights = Arc::new(pack());
-        self.0.push((Arc::clone(&unit.kernel), unit.bias.clone(), Arc::clone(&weights)));
-        weights
+        let layer = pack(unit)?;
+        self.0.push((Arc::clone(&unit.kernel), unit.bias.clone(), unit.shape, unit.clamp, layer.clone()));
+        Ok(layer)
     }
 }
 
@@ -70,8 +77,33 @@ fn levels(model: &TypedModel, order: &[usize], units: &[Unit]) -> Vec<usize> {
     of_unit
 }
 
+/// The units in an order that follows each way to its end before the next begins: pictures that go through the same
+/// layers, side by side, then need the buffers of one picture and not of all.
+fn depth_first<'a>(run: &[&'a Unit]) -> Vec<&'a Unit> {
+    let computed: HashMap<OutletId, usize> = run.iter().enumerate().map(|(u, unit)| (unit.output, u)).collect();
+    let before = |u: usize| {
+        let inputs = std::iter::once(run[u].input).chain(run[u].add);
+        inputs.filter_map(|input| computed.get(&input).copied())
+    };
+    let read: HashSet<usize> = (0..run.len()).flat_map(before).collect();
+    let mut wanted: Vec<usize> = (0..run.len()).rev().filter(|u| !read.contains(u)).collect();
+    let mut done = vec![false; run.len()];
+    let mut ordered = Vec::with_capacity(run.len());
+    while let Some(&u) = wanted.last() {
+        if let Some(first) = before(u).find(|u| !done[*u]) {
+            wanted.push(first);
+            continue;
+        }
+        wanted.pop();
+        if !std::mem::replace(&mut done[u], true) {
+            ordered.push(run[u]);
+        }
+    }
+    ordered
+}
+
 /// Replace the units of one run.
-fn replace(model: &mut TypedModel, run: &[&Unit], packed: &mut Packed) -> TractResult<()> {
+fn replace(model: &mut TypedModel, run: &[&Unit], packed: &mut Packed, pool: &Arc<Pool>) -> TractResult<()> {
     let mut builder = Builder::default();
     let computed: HashMap<OutletId, usize> = run.iter().enumerate().map(|(u, unit)| (unit.output, u)).collect();
     let ours = |node: usize| run.iter().any(|unit| unit.nodes.contains(&node));
@@ -104,9 +136,14 @@ fn replace(model: &mut TypedModel, run: &[&Unit], packed: &mut Packed) -> TractR
     let mut steps = vec![];
     for (at, unit) in run.iter().enumerate() {
         let len = shape(model, unit.output)?.iter().product();
+        if outputs.contains(&unit.output) {
+            // Kept to the end: in a buffer of its own, so that it takes no larger one out of use.
+            builder.free.push(builder.slots.len());
+            builder.slots.push(len);
+        }
         let to = builder.hold(unit.output, len);
         let (from, add) = (builder.held[&unit.input], unit.add.map(|add| builder.held[&add]));
-        steps.push(Step { layer: layer(unit, packed)?, from, add, to, len });
+        steps.push(Step { layer: packed.layer(unit)?, from, add, to, len });
         for outlet in std::iter::once(unit.input).chain(unit.add).chain([unit.output]) {
             if last_read.get(&outlet).is_none_or(|last| *last <= at) {
                 builder.release(outlet);
@@ -114,7 +151,7 @@ fn replace(model: &mut TypedModel, run: &[&Unit], packed: &mut Packed) -> TractR
         }
     }
     let out_ports = ports(model, &outputs, &builder)?;
-    let op = ChannelsLast(Arc::new(Program::new(inputs, out_ports, steps, builder.slots)));
+    let op = ChannelsLast(Arc::new(Program::new(inputs, out_ports, steps, &builder.slots, Arc::clone(pool))));
 
     let mut patch = TypedModelPatch::new("channels last");
     let wires = patch.taps(model, &taps)?;
@@ -135,9 +172,9 @@ struct Builder {
 }
 
 impl Builder {
-    /// A buffer for `len` floats: the free one that fits best, or a new one.
+    /// A buffer for `len` floats: the smallest free one that is large enough, else the largest, made larger, else a new one.
     fn hold(&mut self, outlet: OutletId, len: usize) -> Slot {
-        let misfit = |slot: &Slot| self.slots[*slot].abs_diff(len);
+        let misfit = |slot: &Slot| (self.slots[*slot] < len, self.slots[*slot].abs_diff(len));
         let slot = if let Some(best) = (0..self.free.len()).min_by_key(|at| misfit(&self.free[*at])) {
             self.free.swap_remove(best)
         } else {
@@ -165,16 +202,16 @@ fn ports(model: &TypedModel, outlets: &[OutletId], builder: &Builder) -> TractRe
 }
 
 /// The unit's arithmetic, its weights packed.
-fn layer(unit: &Unit, packed: &mut Packed) -> TractResult<Layer> {
+fn pack(unit: &Unit) -> TractResult<Layer> {
     let kernel = unit.kernel.try_as_plain_ram()?.as_slice::<f32>()?;
     let taps = unit.shape.kernel[0] * unit.shape.kernel[1];
     if unit.depthwise {
         let at = |channel, tap| kernel[channel * taps + tap];
-        return Ok(Layer::Depthwise(Depthwise::new(unit.shape, unit.clamp, &unit.bias, at)));
+        return Ok(Layer::Depthwise(Arc::new(Depthwise::new(unit.shape, unit.clamp, &unit.bias, at))));
     }
     let channels = unit.shape.channels;
     let at = |row, out| kernel[(out * channels + row % channels) * taps + row / channels];
-    let weights = packed.of(unit, || Weights::pack(taps * channels, unit.channels_out, &unit.bias, at));
+    let weights = Arc::new(Weights::pack(taps * channels, unit.channels_out, &unit.bias, at));
     let plain = taps == 1 && unit.shape.stride == [1, 1] && unit.shape.input == unit.shape.output;
     Ok(if plain {
         Layer::Pointwise(weights, unit.clamp)

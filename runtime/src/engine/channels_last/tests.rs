@@ -219,6 +219,24 @@ fn a_backbone_becomes_one_operator() {
 }
 
 #[test]
+fn pictures_side_by_side_take_the_buffers_of_one() {
+    let buffers = |pictures: usize| {
+        let (mut wires, image) = Wires::new([1, 16, 8, 8]);
+        let mut ends = vec![image; pictures];
+        for _ in 0..3 {
+            ends.iter_mut().for_each(|end| *end = wires.block(*end, 3));
+        }
+        ends.iter_mut().for_each(|end| *end = wires.conv(*end, 1, 1, 1, false));
+        wires.model.select_output_outlets(&ends).unwrap();
+        let model = accelerate(wires.model).unwrap();
+        let program = model.nodes().iter().find_map(|node| node.op_as::<ChannelsLast>()).unwrap().0.clone();
+        program.slots.iter().sum::<usize>()
+    };
+    // Three more outputs of 64 floats each, and the input, which is read to the end.
+    assert_eq!(buffers(4), buffers(1) + 3 * 64 + 16 * 64);
+}
+
+#[test]
 fn operators_of_tracts_in_between_split_the_run() {
     let (mut wires, image) = Wires::new([1, 16, 9, 9]);
     let before = wires.block(image, 3);

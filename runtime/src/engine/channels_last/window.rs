@@ -10,7 +10,7 @@ use crate::engine::kernels::product::{Product, Weights};
 const CHUNK: usize = 32 * 1024;
 
 /// A convolution from `[n, height, width, channels]` to `[n, out_height, out_width, weights.cols]`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Window {
     /// `channels` are those of the input.
     pub shape: Shape,

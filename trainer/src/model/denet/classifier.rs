@@ -7,7 +7,6 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, activation};
 
 use super::config::DeNetConfig;
-use super::erasing::extremes;
 use crate::model::{Init, Noise};
 
 /// The classifier.
@@ -40,9 +39,9 @@ impl<B: Backend> Classifier<B> {
         self.rows(x.reshape([b * t, d]), &[None, None]).reshape([b, t])
     }
 
-    /// Training's `Y`, and of it each window's highest score once more, `[B, 1]`. Only the highest has a gradient, as the
-    /// loss asks for no other (Eq. 11): what is learned from is one row of a window, not 64.
-    pub fn highest(&self, x: Tensor<B, 3>, noise: &mut Noise) -> (Vec<f32>, Tensor<B, 2>) {
+    /// Training's `Y`, and of it each window's highest score once more, or the mean of its `top` highest, `[B, 1]`. Only
+    /// these have a gradient, as the loss asks for no other (Eq. 11): what is learned from is `top` rows of a window, not 64.
+    pub fn highest(&self, x: Tensor<B, 3>, top: usize, noise: &mut Noise) -> (Vec<f32>, Tensor<B, 2>) {
         let [b, t, d] = x.dims();
         let x = x.reshape([b * t, d]);
         let device = x.device();
@@ -50,11 +49,17 @@ impl<B: Backend> Classifier<B> {
             [&self.first, &self.second].map(|layer| noise.mask([b * t, layer.weight.dims()[1]], self.dropout, &device));
         let scores = self.clone().no_grad().rows(x.clone().detach(), &masks);
         let scores: Vec<f32> = scores.into_data().convert::<f32>().into_vec().unwrap_or_default();
-        let rows: Vec<i64> =
-            scores.chunks(t).enumerate().map(|(window, scores)| (window * t + extremes(scores).0) as i64).collect();
-        let rows = Tensor::from_data(TensorData::new(rows, [b]), &device);
+        let top = top.min(t);
+        let of_window = |(window, scores): (usize, &[f32])| {
+            let mut order: Vec<usize> = (0..t).collect();
+            // Stable: of equals, the first ones.
+            order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+            order.into_iter().take(top).map(move |segment| (window * t + segment) as i64).collect::<Vec<_>>()
+        };
+        let rows: Vec<i64> = scores.chunks(t).enumerate().flat_map(of_window).collect();
+        let rows = Tensor::from_data(TensorData::new(rows, [b * top]), &device);
         let masks = masks.map(|mask| mask.map(|mask| mask.select(0, rows.clone())));
-        (scores, self.rows(x.select(0, rows), &masks))
+        (scores, self.rows(x.select(0, rows), &masks).reshape([b, top]).mean_dim(1))
     }
 
     /// Rows `[N, D]` to scores `[N, 1]`, through the two dropout masks.

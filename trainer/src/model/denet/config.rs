@@ -36,6 +36,9 @@ pub struct DeNetConfig {
     pub erasing: Erasing,
     /// delta, Eq. 10: segments that score above it are erased.
     pub erase_threshold: f32,
+    /// How many of a window's highest scores `L_score` ranks, by their mean; the paper's 1 is their maximum.
+    #[serde(default = "one")]
+    pub top: usize,
     /// alpha 1, the weight of `L_score`.
     pub alpha_score: f64,
     /// alpha 2, the weight of `L_fea`.
@@ -44,6 +47,11 @@ pub struct DeNetConfig {
     pub lambda_unerased: f64,
     /// lambda 2, the weight of `L_e`.
     pub lambda_erased: f64,
+}
+
+/// The paper's maximum, for runs from before there was a choice.
+fn one() -> usize {
+    1
 }
 
 impl Default for DeNetConfig {
@@ -59,6 +67,7 @@ impl Default for DeNetConfig {
             classifier_dropout: 0.6,
             erasing: Erasing::Dynamic,
             erase_threshold: 0.8,
+            top: 1,
             alpha_score: 1.0,
             alpha_feature: 1e-4,
             lambda_unerased: 1.0,
@@ -79,6 +88,9 @@ impl DeNetConfig {
                 format!("{} segments cannot be halved {} times", self.segments, self.scales - 1),
                 "use a multiple of 2^(scales - 1)",
             );
+        }
+        if self.top == 0 || self.top > self.segments {
+            return refuse(format!("the top {} of {} segments", self.top, self.segments), "use 1 or some more");
         }
         if self.heads == 0 || self.width.is_some_and(|width| width == 0 || !width.is_multiple_of(self.heads)) {
             return refuse(

@@ -56,7 +56,7 @@ impl<B: Kernels> DeNet<B> {
     fn pass(&self, config: &DeNetConfig, batch: Batch, noise: &mut Noise, device: &B::Device) -> Pass<B> {
         let shape = [2 * batch.pairs, batch.segments, batch.width];
         let features = self.features(Tensor::from_data(TensorData::new(batch.windows, shape), device), noise);
-        let (scores, highest) = self.classifier.highest(features.clone(), noise);
+        let (scores, highest) = self.classifier.highest(features.clone(), config.top, noise);
         Pass { scores, loss: loss::ranking(features, highest, config) }
     }
 }

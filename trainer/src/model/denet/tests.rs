@@ -127,9 +127,10 @@ fn eq_5_classifier() {
     classifier.third = layer(32, 1, 1.2);
     let x = wave([1, 2, 2], 0.8);
     close(&values(classifier.forward(x.clone())), &[0.986_684_51, 0.988_094_48]);
-    let (scores, highest) = classifier.highest(x, &mut Noise::off());
+    let (scores, highest) = classifier.highest(x.clone(), 1, &mut Noise::off());
     close(&scores, &[0.986_684_51, 0.988_094_48]);
     close(&values(highest), &[0.988_094_48]);
+    close(&values(classifier.highest(x, 2, &mut Noise::off()).1), &[0.987_389_50]);
 }
 
 #[test]
@@ -272,7 +273,7 @@ fn the_highest_score_has_the_gradient_of_the_maximum() {
         [values(x.grad(&gradients).unwrap()), values(weight)]
     };
     let (one, all) = (x(), x());
-    let (_, highest) = classifier.highest(one.clone(), &mut Noise::off());
+    let (_, highest) = classifier.highest(one.clone(), 1, &mut Noise::off());
     let (of_one, of_all) = (gradients(one, highest), gradients(all.clone(), classifier.forward(all).max_dim(1)));
     assert!(of_all[0].iter().any(|&value| value != 0.0));
     close(&of_one[0], &of_all[0]);

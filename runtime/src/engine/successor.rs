@@ -5,8 +5,7 @@
 
 use std::thread::JoinHandle;
 
-use super::{Engine, EngineInfo, Input};
-use crate::pipeline::proof::largest_difference;
+use super::{Engine, EngineInfo, Input, largest_difference};
 use crate::{Error, Result};
 
 /// How far the answers of two engines may be apart when one takes over: a GPU rounds products otherwise, yet a threshold
@@ -14,12 +13,12 @@ use crate::{Error, Result};
 pub const AGREEMENT: f32 = 5e-3;
 
 /// An engine at work, and the one that is to follow it.
-pub struct Background {
+pub struct Successor {
     present: Box<dyn Engine>,
     next: Option<JoinHandle<Result<Box<dyn Engine>>>>,
 }
 
-impl Background {
+impl Successor {
     /// Run `present` until what `build` makes is there.
     pub fn new(present: Box<dyn Engine>, build: impl FnOnce() -> Result<Box<dyn Engine>> + Send + 'static) -> Self {
         let next = std::thread::Builder::new().name("engine-build".into()).spawn(build);
@@ -52,7 +51,7 @@ impl Background {
     }
 }
 
-impl Engine for Background {
+impl Engine for Successor {
     fn info(&self) -> &EngineInfo {
         self.present.info()
     }
@@ -100,7 +99,7 @@ mod tests {
     /// The engine's name and answer before and after the builder was let go.
     fn followed_by(build: impl FnOnce() -> Result<Box<dyn Engine>> + Send + 'static) -> [(&'static str, f32); 2] {
         let (go, wait) = mpsc::channel::<()>();
-        let mut engine = Background::new(plus(1.0, "old"), move || {
+        let mut engine = Successor::new(plus(1.0, "old"), move || {
             let _ = wait.recv();
             build()
         });
