@@ -2,7 +2,7 @@
 
 /// Blocks from this size on are the system's again as soon as they are freed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const LARGE: libc::c_int = 256 * 1024;
+const LARGE: libc::c_int = 64 * 1024;
 
 /// For the program's first line: large blocks come straight from the system and go straight back. glibc would raise its limit
 /// with each one freed, up to 32 MB, and then keep what lies below blocks in use: a third of a camera's memory.

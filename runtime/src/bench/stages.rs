@@ -140,7 +140,7 @@ impl Bench {
     /// Those of the stages, and when the source ended before a segment was counted.
     pub fn run(
         &mut self,
-        source: Box<dyn Source>,
+        source: &mut dyn Source,
         span: Duration,
         mut seen: impl FnMut(Duration),
     ) -> Result<Stages<Vec<f64>>> {
@@ -167,7 +167,12 @@ impl Bench {
     }
 
     /// One segment; `None` at the end of the source.
-    fn segment(&mut self, source: &mut Timed, clip: &mut Clip, row: &mut Vec<f32>) -> Result<Option<Stages<Duration>>> {
+    fn segment(
+        &mut self,
+        source: &mut Timed<'_>,
+        clip: &mut Clip,
+        row: &mut Vec<f32>,
+    ) -> Result<Option<Stages<Duration>>> {
         source.spent = Duration::ZERO;
         let begun = Instant::now();
         loop {
@@ -199,12 +204,12 @@ impl Bench {
 }
 
 /// A source, and the time it takes.
-struct Timed {
-    inner: Box<dyn Source>,
+struct Timed<'a> {
+    inner: &'a mut dyn Source,
     spent: Duration,
 }
 
-impl Source for Timed {
+impl Source for Timed<'_> {
     fn info(&self) -> &SourceInfo {
         self.inner.info()
     }

@@ -54,11 +54,11 @@ pub fn run(args: &BenchArgs, begun: Instant) -> Result<()> {
     let bar = show::progress(Some(args.seconds), "bench", "s");
     let span = Duration::from_secs(args.seconds);
     let times = std::thread::scope(|scope| {
-        let watch = |(mut bench, road): (Bench, SimSource)| {
-            let bar = &bar;
-            scope.spawn(move || bench.run(Box::new(road), span, |past| bar.set_position(past.as_secs())))
-        };
-        let threads: Vec<_> = cameras.into_iter().map(watch).collect();
+        let bar = &bar;
+        let threads: Vec<_> = cameras
+            .iter_mut()
+            .map(|(bench, road)| scope.spawn(move || bench.run(road, span, |past| bar.set_position(past.as_secs()))))
+            .collect();
         let mut all = Stages::<Vec<f64>>::default();
         for thread in threads {
             let panicked = |_| Error::failed("bench", "a camera's thread panicked", "report this, with what it said");
@@ -66,7 +66,9 @@ pub fn run(args: &BenchArgs, begun: Instant) -> Result<()> {
         }
         Ok::<_, Error>(all)
     })?;
+    // While the cameras still hold what they work with.
     let memory = Memory::now();
+    drop(cameras);
     bar.finish_and_clear();
     let segments = times.segments();
     let stages =
