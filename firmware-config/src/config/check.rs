@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use super::{CAMERAS_MAX, Config, Problem};
 use crate::sign::TRUSTED_KEYS_MAX;
+use crate::v4l::V4lUri;
 
 /// The schemes of source URIs, and what follows each.
-const SCHEMES: [(&str, &str); 4] = [
+const SCHEMES: [(&str, &str); 5] = [
     ("file", "file:///path/video.mp4"),
+    ("v4l", "v4l:///dev/video0"),
     ("rtsp", "rtsp://host/stream"),
     ("sim", "sim://?seed=1"),
     ("features", "features:///path/rows.npy"),
@@ -20,6 +22,9 @@ impl Config {
         self.check_cameras(&mut problems);
         self.check_model(&mut problems);
         self.check_alarm(&mut problems);
+        if let Some(gpio) = &self.output.gpio {
+            gpio.problems(&mut problems);
+        }
         if let Some(journal) = &self.output.journal {
             problems.extend(path_problem("output.journal.path", &journal.path));
         }
@@ -120,8 +125,8 @@ impl Config {
 fn source_problem(key: String, source: &str) -> Option<Problem> {
     let known = || SCHEMES.map(|(_, example)| format!("`{example}`")).join(", ");
     let Some((scheme, rest)) = source.split_once("://") else {
-        let remedy = if source.starts_with('/') && source.starts_with("/dev/video") {
-            return Some(no_v4l(key));
+        let remedy = if source.starts_with("/dev/") {
+            format!("write `v4l://{source}` for a local camera")
         } else if source.starts_with('/') {
             format!("write `file://{source}` for a recording")
         } else {
@@ -130,7 +135,7 @@ fn source_problem(key: String, source: &str) -> Option<Problem> {
         return Some(Problem::new(key, format!("is `{source}`, which is no URI"), remedy));
     };
     if scheme == "v4l" {
-        return Some(no_v4l(key));
+        return V4lUri::parse(source).err().map(|error| Problem::new(key, error.problem, error.remedy));
     }
     if !SCHEMES.iter().any(|(name, _)| *name == scheme) {
         return Some(Problem::new(
@@ -150,14 +155,6 @@ fn source_problem(key: String, source: &str) -> Option<Problem> {
         return Some(Problem::new(key, "names no host", "write `rtsp://host/stream`"));
     }
     None
-}
-
-fn no_v4l(key: String) -> Problem {
-    Problem::new(
-        key,
-        "is a V4L2 camera, which this version does not read yet",
-        "use the camera's `rtsp://` stream for now",
-    )
 }
 
 fn path_problem(key: &str, path: &str) -> Option<Problem> {
