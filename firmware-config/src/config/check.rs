@@ -7,10 +7,11 @@ use crate::sign::TRUSTED_KEYS_MAX;
 use crate::v4l::V4lUri;
 
 /// The schemes of source URIs, and what follows each.
-const SCHEMES: [(&str, &str); 5] = [
+const SCHEMES: [(&str, &str); 6] = [
     ("file", "file:///path/video.mp4"),
     ("v4l", "v4l:///dev/video0"),
     ("rtsp", "rtsp://host/stream"),
+    ("tcp", "tcp://host:port"),
     ("sim", "sim://?seed=1"),
     ("features", "features:///path/rows.npy"),
 ];

@@ -86,7 +86,7 @@ cool_down_s = nan
         line 7, column 8: `camera[1].name` is `north`, which is the name of camera[0] too; give every camera a name of its own
         line 8, column 10: `camera[1].source` is `/videos/a.mp4`, which is no URI; write `file:///videos/a.mp4` for a recording
         line 11, column 8: `camera[2].name` is not a plain name; use 1 to 32 letters, digits, `-` or `_`
-        line 12, column 10: `camera[2].source` has the unknown scheme `http`; write one of `file:///path/video.mp4`, `v4l:///dev/video0`, `rtsp://host/stream`, `sim://?seed=1`, `features:///path/rows.npy`
+        line 12, column 10: `camera[2].source` has the unknown scheme `http`; write one of `file:///path/video.mp4`, `v4l:///dev/video0`, `rtsp://host/stream`, `tcp://host:port`, `sim://?seed=1`, `features:///path/rows.npy`
         line 16, column 10: `camera[3].source` does not name an absolute path after `file://`; write three slashes: `file:///path`
         line 19, column 10: `model.bundle` is not a path; write the path of a file
         line 20, column 16: `model.trusted_keys` lists the same key twice; list it once
