@@ -25,6 +25,8 @@ enum Command {
     Run(commands::run::RunArgs),
     Replay(commands::replay::ReplayArgs),
     Check(commands::check::CheckArgs),
+    Cameras(commands::cameras::CamerasArgs),
+    Gpio(commands::gpio::GpioArgs),
     Bench(commands::bench::BenchArgs),
     /// Look at models.
     #[command(subcommand)]
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args).map(|()| true),
         Command::Replay(args) => commands::replay::run(&args).map(|()| true),
         Command::Check(args) => commands::check::run(&args).map(|()| true),
+        Command::Cameras(args) => commands::cameras::run(&args).map(|()| true),
+        Command::Gpio(args) => commands::gpio::run(&args).map(|()| true),
         Command::Bench(args) => commands::bench::run(&args, begun).map(|()| true),
         Command::Model(command) => commands::model::run(&command).map(|()| true),
     };
