@@ -35,10 +35,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let begun = Instant::now();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,runtime=info,tiny_skia=off"))
-        .format_timestamp(None)
-        .format_target(false)
-        .init();
+    env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or("warn,runtime=info,tadpole=info,tiny_skia=off"),
+    )
+    .format_timestamp(None)
+    .format_target(false)
+    .init();
     let done = match Cli::parse().command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Run(args) => commands::run::run(&args).map(|()| true),

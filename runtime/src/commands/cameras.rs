@@ -55,11 +55,11 @@ pub fn run(args: &CamerasArgs) -> Result<()> {
 #[cfg(feature = "v4l")]
 fn describe(found: &runtime::source::v4l::survey::FoundSize) -> String {
     let (width, height) = found.size;
-    let size = match found.range {
-        None => format!("{width}x{height}"),
-        Some(((w, h), (dw, dh))) => format!("{w}x{h} to {width}x{height} in steps of {dw}x{dh}"),
+    let size = match (found.smallest, found.step) {
+        (Some((w, h)), Some((dw, dh))) => format!("{w}x{h} to {width}x{height} in steps of {dw}x{dh}"),
+        _ => format!("{width}x{height}"),
     };
-    let rates: Vec<_> = found.rates_hz.iter().map(|rate| format!("{}", (rate * 100.0).round() / 100.0)).collect();
+    let rates: Vec<_> = found.rates_hz.iter().map(|rate| ((rate * 100.0).round() / 100.0).to_string()).collect();
     match (rates.is_empty(), found.rates_between) {
         (true, _) => size,
         (_, true) => format!("{size} at {} Hz", rates.join(" to ")),
@@ -74,9 +74,10 @@ mod tests {
 
     #[test]
     fn sizes_and_rates_in_a_line() {
-        let one = FoundSize { size: (640, 480), range: None, rates_hz: vec![30.0, 29.97003], rates_between: false };
+        let rates_hz = vec![30.0, 29.97003];
+        let one = FoundSize { size: (640, 480), smallest: None, step: None, rates_hz, rates_between: false };
         assert_eq!(describe(&one), "640x480 at 30, 29.97 Hz");
-        let range = FoundSize { range: Some(((48, 32), (16, 2))), rates_between: true, ..one.clone() };
+        let range = FoundSize { smallest: Some((48, 32)), step: Some((16, 2)), rates_between: true, ..one.clone() };
         assert_eq!(describe(&range), "48x32 to 640x480 in steps of 16x2 at 30 to 29.97 Hz");
         assert_eq!(describe(&FoundSize { rates_hz: vec![], ..one }), "640x480");
     }

@@ -95,7 +95,7 @@ mod tests {
     fn a_chip_that_is_not_there_is_named_with_its_remedy() {
         use firmware_config::config::LineId;
         let line = Some(LineId::Number(17));
-        let config = Gpio { chip: Some("no-such-chip".into()), line, ..Gpio::new(GpioKind::Cdev) };
+        let config = Gpio { chip: Some("/dev/no-such-chip".into()), line, ..Gpio::new(GpioKind::Cdev) };
         let error = open(&config, &mut Outputs::default()).err().unwrap();
         assert_eq!(error.kind, ErrorKind::Unavailable);
         assert!(error.to_string().contains("no-such-chip") && error.to_string().contains("tadpole gpio"), "{error}");

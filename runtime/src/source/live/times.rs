@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// A stamp that lies further than this from its frame's arrival is not believed.
+/// A stamp that lies further than this from its frame's arrival is not believed, and neither is one that does not
+/// come after the one before.
 pub const STAMP_ERROR_MAX: Duration = Duration::from_millis(500);
 
 /// Places frames in time.
@@ -11,24 +12,27 @@ pub const STAMP_ERROR_MAX: Duration = Duration::from_millis(500);
 pub struct Times {
     /// Arrival of the first frame.
     started: Option<Instant>,
-    /// This connection's first stamp: where it was placed, and what it said.
+    /// A stamp of this connection: where it was placed, and what it said.
     origin: Option<(Duration, Duration)>,
+    /// This connection's last stamp.
+    stamp: Option<Duration>,
     last: Duration,
 }
 
 impl Times {
     /// The next stamp is the first of a new connection.
     pub fn reconnect(&mut self) {
-        self.origin = None;
+        (self.origin, self.stamp) = (None, None);
     }
 
     /// Nanoseconds since the first frame, of a frame that arrived at `now` and bears the driver's `stamp`.
     pub fn place(&mut self, now: Instant, stamp: Option<Duration>) -> u64 {
         let arrival = now.saturating_duration_since(*self.started.get_or_insert(now));
         let placed = stamp.map_or(arrival, |stamp| {
+            let after = self.stamp.replace(stamp).is_none_or(|before| stamp > before);
             let (here, there) = *self.origin.get_or_insert((arrival, stamp));
             let placed = here + stamp.saturating_sub(there);
-            if placed.abs_diff(arrival) <= STAMP_ERROR_MAX {
+            if after && placed.abs_diff(arrival) <= STAMP_ERROR_MAX {
                 return placed;
             }
             self.origin = Some((arrival, stamp));
@@ -57,7 +61,10 @@ mod tests {
         assert_eq!(place(80, None), 80);
         assert_eq!(place(120, Some(77)), 120, "a stamp from nowhere gives way to the arrival");
         assert_eq!(place(165, Some(117)), 160, "and later ones go on from there");
-        assert_eq!(place(166, Some(90)), 160, "times never go back");
+        assert_eq!(place(200, Some(117)), 200, "a stamp that stands still is none");
+        assert_eq!(place(230, Some(157)), 240);
+        assert_eq!(place(235, None), 240, "times never go back");
+        assert_eq!(place(900, Some(217)), 900, "a stamp that lags far behind is not believed");
     }
 
     #[test]

@@ -178,8 +178,12 @@ fn set_interval(device: &Device, interval: Interval) -> Option<f64> {
 
 fn describe(layout: &Layout, rate_hz: Option<f64>) -> String {
     let (width, height) = layout.size;
-    let rate = rate_hz.map_or("an unknown rate".into(), |rate| format!("{rate:.4} Hz"));
+    let rate = rate_hz.map_or("an unknown rate".into(), |rate| format!("{} Hz", hundredths(rate)));
     format!("{:?} {width}x{height} at {rate}, {} bytes per line", layout.pixels, layout.bytes_per_line)
+}
+
+fn hundredths(rate: f64) -> f64 {
+    (rate * 100.0).round() / 100.0
 }
 
 /// What was asked and is not so.
@@ -191,7 +195,7 @@ fn differences(uri: &V4lUri, layout: &Layout, rate_hz: Option<f64>) -> Vec<Strin
     if let (Some(asked), Some(got)) = (uri.rate_hz, rate_hz)
         && (f64::from(asked) - got).abs() > 0.01 * got
     {
-        found.push(format!("asked for {asked} frames per second, the driver gives {got:.4}"));
+        found.push(format!("asked for {asked} frames per second, the driver gives {}", hundredths(got)));
     }
     found
 }
@@ -317,7 +321,7 @@ mod tests {
         assert_eq!(differences(&uri("size=320x240&rate=30"), &layout, Some(25.0)).len(), 2);
         assert!(differences(&uri("size=320x180&rate=25"), &layout, Some(25.0)).is_empty());
         assert!(differences(&uri(""), &layout, None).is_empty());
-        assert_eq!(describe(&layout, Some(25.0)), "Yuyv 320x180 at 25.0000 Hz, 1280 bytes per line");
+        assert_eq!(describe(&layout, Some(25.0)), "Yuyv 320x180 at 25 Hz, 1280 bytes per line");
     }
 
     #[test]

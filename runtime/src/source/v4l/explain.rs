@@ -20,7 +20,7 @@ pub enum Step {
     Capture,
 }
 
-/// What sort of camera a driver stands for, where plain Video4Linux gives no pictures.
+/// What sort of camera a driver stands for, where plain V4L2 gives no pictures.
 fn sensor_of(driver: &str) -> Option<(&'static str, &'static str)> {
     match driver {
         "unicam" | "bcm2835-unicam" | "rp1-cfe" | "bcm2835-isp" | "pispbe" => Some((
@@ -56,14 +56,15 @@ pub fn explain(device: &str, driver: &str, step: Step, error: &io::Error) -> Err
             "has no room left on its USB bus",
             "ask for less (`format=mjpg`, a smaller `size` or `rate`), or plug it into a port of its own",
         ),
-        (Some(libc::EIO | libc::EPROTO), _) => ("has a broken stream", "it is opened again; check cable and power"),
+        (Some(libc::EIO | libc::EPROTO), _) | (_, Step::Capture) => {
+            ("has a broken stream", "it is opened again; check cable and power")
+        }
         (_, Step::Open) => ("cannot be opened", "`tadpole cameras` lists what can"),
         (_, Step::Query) => ("does not say what it is", "`tadpole cameras` lists what does"),
         (_, Step::Set) => ("does not take the settings", "`tadpole cameras` lists what it offers"),
         (_, Step::Start) => {
             ("does not start its stream", "ask for what `tadpole cameras` lists; check cable and power")
         }
-        (_, Step::Capture) => ("has a broken stream", "it is opened again; check cable and power"),
     };
     Error::unavailable(device, format!("{problem} ({error})"), remedy)
 }

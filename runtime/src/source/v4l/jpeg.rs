@@ -5,6 +5,7 @@
 //! knows them and is told so by an `AVI1` mark.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::ImageDecoder as _;
 use image::codecs::jpeg::JpegDecoder;
@@ -25,14 +26,16 @@ pub fn decode(bytes: &[u8], size: (u32, u32), frame: &mut Frame) -> Result<(), &
     let end = bytes.windows(2).rposition(|pair| pair == [0xff, 0xd9]).ok_or("its pictures are cut short")?;
     let bytes = &bytes[..end + 2];
     let decoded = if has_tables(bytes)? {
-        pixels(bytes, size, frame)
+        guarded(bytes, size, frame)
     } else {
-        pixels(&[&AVI1, &bytes[2..]].concat(), size, frame)
+        guarded(&[&AVI1, &bytes[2..]].concat(), size, frame)
     };
-    if decoded.is_none() {
-        return Err("its pictures cannot be decoded, or have another size than its driver says");
-    }
-    Ok(())
+    decoded.ok_or("its pictures cannot be decoded, or have another size than its driver says")
+}
+
+/// A decoder that panics on damage costs a frame, not the stream.
+fn guarded(bytes: &[u8], size: (u32, u32), frame: &mut Frame) -> Option<()> {
+    catch_unwind(AssertUnwindSafe(|| pixels(bytes, size, frame))).unwrap_or(None)
 }
 
 fn pixels(bytes: &[u8], size: (u32, u32), frame: &mut Frame) -> Option<()> {

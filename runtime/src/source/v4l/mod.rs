@@ -1,4 +1,4 @@
-//! Cameras of this machine, through Video4Linux: a `v4l://` URI in, native frames out.
+//! Cameras of this machine, through V4L2: a `v4l://` URI in, native frames out.
 //!
 //! | file | what | |
 //! |---|---|---|

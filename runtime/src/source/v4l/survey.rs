@@ -44,8 +44,10 @@ pub struct FoundFormat {
 pub struct FoundSize {
     /// Width and height in pixels; the largest of a range.
     pub size: (u32, u32),
-    /// The smallest of a range, and its steps.
-    pub range: Option<((u32, u32), (u32, u32))>,
+    /// The smallest of a range.
+    pub smallest: Option<(u32, u32)>,
+    /// The steps of a range.
+    pub step: Option<(u32, u32)>,
     /// Frames per second; of a range the slowest and the fastest.
     pub rates_hz: Vec<f64>,
     /// All rates between those two.
@@ -86,14 +88,16 @@ fn formats(device: &::v4l::Device) -> Vec<FoundFormat> {
         let code = format.fourcc.repr;
         let sizes = device.enum_framesizes(format.fourcc).unwrap_or_default();
         let sizes = sizes.into_iter().map(|size| {
-            let (size, range) = match size.size {
-                FrameSizeEnum::Discrete(size) => ((size.width, size.height), None),
-                FrameSizeEnum::Stepwise(r) => {
-                    ((r.max_width, r.max_height), Some(((r.min_width, r.min_height), (r.step_width, r.step_height))))
-                }
+            let (size, smallest, step) = match size.size {
+                FrameSizeEnum::Discrete(size) => ((size.width, size.height), None, None),
+                FrameSizeEnum::Stepwise(r) => (
+                    (r.max_width, r.max_height),
+                    Some((r.min_width, r.min_height)),
+                    Some((r.step_width, r.step_height)),
+                ),
             };
             let (rates_hz, rates_between) = rates(&device::intervals(device, code, size));
-            FoundSize { size, range, rates_hz, rates_between }
+            FoundSize { size, smallest, step, rates_hz, rates_between }
         });
         FoundFormat {
             code: code_name(code),
