@@ -49,6 +49,7 @@ impl Config {
             ));
         }
         let mut first_of = HashMap::new();
+        let mut first_with = HashMap::new();
         for (n, camera) in self.cameras.iter().enumerate() {
             let key = format!("camera[{n}].name");
             let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
@@ -61,7 +62,17 @@ impl Config {
                     "give every camera a name of its own",
                 ));
             }
-            problems.extend(source_problem(format!("camera[{n}].source"), &camera.source));
+            let key = format!("camera[{n}].source");
+            problems.extend(source_problem(key.clone(), &camera.source));
+            // Other sources can be read twice; a device streams to one reader.
+            let device = V4lUri::parse(&camera.source).ok().map(|uri| uri.device.to_string());
+            if let Some(first) = device.and_then(|device| first_with.insert(device, n)) {
+                problems.push(Problem::new(
+                    key,
+                    format!("is the same camera as that of camera[{first}]"),
+                    "a local camera can be read once only: remove one of them",
+                ));
+            }
         }
     }
 

@@ -133,6 +133,13 @@ fn a_device_node_is_no_uri_yet() {
 }
 
 #[test]
+fn a_local_camera_is_listed_once() {
+    let text = minimal().replace("sim://?seed=1", "v4l:///dev/video0?rate=30");
+    let twice = format!("[[camera]]\nname = \"south\"\nsource = \"v4l:///dev/video0\"\n{text}");
+    assert_snapshot!(refused(&twice), @"line 6, column 10: `camera[1].source` is the same camera as that of camera[0]; a local camera can be read once only: remove one of them");
+}
+
+#[test]
 fn no_camera_and_no_key() {
     assert_snapshot!(refused("[model]\nbundle = \"m\"\ntrusted_keys = []\n"), @r"
         `camera` is missing: there is no camera to watch; add a `[[camera]]` with a `name` and a `source`

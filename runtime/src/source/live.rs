@@ -2,7 +2,7 @@
 //! goes out that never makes the camera wait and never ends by itself.
 //!
 //! When the camera cannot be opened, fails, or gives no good frame in time, it is closed, a gap with the reason is
-//! reported, and it is opened again after a pause ([`backoff`]: a quarter of a second, doubled up to one). While it is
+//! reported, and it is opened again after a pause ([`backoff`]: a quarter of a second, then half a second). While it is
 //! away a gap follows every attempt, so that whoever waits sees that somebody is still trying.
 //!
 //! Times: within a connection they are the driver's, where it tells them and they can be believed; at a reconnect they
@@ -24,12 +24,12 @@ use super::{Advance, Frame, FrameHeader, Source, SourceInfo, Stopper};
 use crate::{Error, Result};
 
 /// How long stopping waits for a driver.
-pub const STOP_PATIENCE: Duration = Duration::from_millis(1500);
+pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The pause before attempt `failures` + 1, where `failures` attempts in a row gave no frame. Short, because opening
 /// a camera of this machine costs nothing and it is to be back soon after it returned.
 pub fn backoff(failures: u32) -> Duration {
-    Duration::from_millis(250 << failures.min(2))
+    Duration::from_millis(250 << failures.min(1))
 }
 
 /// Opens a camera, again and again.
