@@ -4,6 +4,7 @@
 //! `check`). All problems of settings are told at once. Nothing is opened or looked up here.
 
 mod check;
+mod gpio;
 mod locate;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::sign::{PublicKey, TrustedKeys};
+pub use gpio::{BCM_NUMBER_MAX, Gpio, GpioKind, LINE_NUMBER_MAX, LineId};
 use locate::Document;
 
 /// The longest config, in bytes.
@@ -125,22 +127,6 @@ pub struct Output {
     pub gpio: Option<Gpio>,
     /// A record of events.
     pub journal: Option<Journal>,
-}
-
-/// A relay line.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gpio {
-    /// What drives the line.
-    pub kind: GpioKind,
-}
-
-/// What drives the relay line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GpioKind {
-    /// A line in memory: logged, and connected to nothing.
-    Memory,
 }
 
 /// A record of events.

@@ -1,20 +1,20 @@
 //! A config as a board reads it: a [`Config`] comes in, a sealed blob goes out, and back.
 //!
 //! postcard names no fields, so what is on a board can only be read by the very struct that wrote it. Hence one frozen
-//! set of structs for each schema version ([`ConfigV2`] and what it holds), apart from the types that people's TOML
-//! is read into, and a chain that brings every older version up to the present. To add a version: write `ConfigV3`,
-//! `From<ConfigV2> for ConfigV3`, a decoding arm, and golden bytes; touch nothing that is here.
+//! set of structs for each schema version ([`ConfigV3`] and what it holds), apart from the types that people's TOML
+//! is read into, and a chain that brings every older version up to the present. To add a version: write `ConfigV4`,
+//! `From<ConfigV3> for ConfigV4`, a decoding arm, and golden bytes; touch nothing that is here.
 //!
 //! Refused: damage (see [`crate::envelope`]) and settings that cannot be (see [`Config::validate`]).
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{self, Config, ConfigError, EngineChoice};
+use crate::config::{self, Config, ConfigError, EngineChoice, GpioKind, LineId};
 use crate::envelope::{self, Envelope, EnvelopeError};
 use crate::sign::{PublicKey, SignError};
 
 /// The newest schema version.
-pub const SCHEMA_VERSION: u16 = 2;
+pub const SCHEMA_VERSION: u16 = 3;
 
 const ENVELOPE: Envelope =
     Envelope { magic: *b"TADPOLEC", newest_version: SCHEMA_VERSION, payload_bytes_max: config::CONFIG_BYTES_MAX };
@@ -34,7 +34,7 @@ pub enum WireError {
 }
 
 /// The newest wire form.
-type Newest = ConfigV2;
+type Newest = ConfigV3;
 
 /// Seal a config for a board.
 ///
@@ -55,8 +55,9 @@ pub fn decode(bytes: &[u8]) -> Result<Config, WireError> {
     let (version, payload) = ENVELOPE.open(bytes)?;
     // The chain: each arm decodes its own version and brings it up to the newest.
     let newest: Newest = match version {
-        1 => envelope::decode_payload::<ConfigV1>(version, payload)?.into(),
-        2 => envelope::decode_payload::<ConfigV2>(version, payload)?,
+        1 => ConfigV2::from(envelope::decode_payload::<ConfigV1>(version, payload)?).into(),
+        2 => envelope::decode_payload::<ConfigV2>(version, payload)?.into(),
+        3 => envelope::decode_payload::<ConfigV3>(version, payload)?,
         found => {
             return Err(EnvelopeError::Version { found, newest: SCHEMA_VERSION }.into());
         }
@@ -163,11 +164,115 @@ pub enum EngineV2 {
     Tensorrt,
 }
 
+/// Schema version 3 of the config: the relay is a line of a chip. Frozen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigV3 {
+    /// `[[camera]]`
+    pub cameras: Vec<CameraV1>,
+    /// `[model]`
+    pub model: ModelV1,
+    /// `[model] engine`
+    pub engine: EngineV2,
+    /// `[alarm]`
+    pub alarm: AlarmV1,
+    /// `[output.gpio]`
+    pub gpio: Option<GpioV3>,
+    /// `[output.journal]`
+    pub journal: Option<JournalV1>,
+}
+
+/// Schema version 3 of the relay line. Frozen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpioV3 {
+    /// `kind`
+    pub kind: GpioKindV3,
+    /// `chip`
+    pub chip: Option<String>,
+    /// `line`
+    pub line: Option<LineV3>,
+    /// `active_low`
+    pub active_low: bool,
+    /// `heartbeat`
+    pub heartbeat: Option<LineV3>,
+    /// `button`
+    pub button: Option<LineV3>,
+}
+
+/// Schema version 3 of what drives the relay line. Frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GpioKindV3 {
+    /// `kind = "memory"`
+    Memory,
+    /// `kind = "cdev"`
+    Cdev,
+    /// `kind = "rppal"`
+    Rppal,
+}
+
+/// Schema version 3 of a line. Frozen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LineV3 {
+    /// By number.
+    Number(u32),
+    /// By name.
+    Name(String),
+}
+
 impl From<ConfigV1> for ConfigV2 {
     fn from(old: ConfigV1) -> Self {
         let ConfigV1 { cameras, model, alarm, gpio, journal } = old;
         // tract was all there was.
         Self { cameras, model, engine: EngineV2::Tract, alarm, gpio, journal }
+    }
+}
+
+impl From<ConfigV2> for ConfigV3 {
+    fn from(old: ConfigV2) -> Self {
+        let ConfigV2 { cameras, model, engine, alarm, gpio, journal } = old;
+        let gpio = gpio.map(|GpioV1::Memory| (&config::Gpio::new(GpioKind::Memory)).into());
+        Self { cameras, model, engine, alarm, gpio, journal }
+    }
+}
+
+impl From<&config::Gpio> for GpioV3 {
+    fn from(gpio: &config::Gpio) -> Self {
+        let line = |line: &LineId| match line {
+            LineId::Number(number) => LineV3::Number(*number),
+            LineId::Name(name) => LineV3::Name(name.clone()),
+        };
+        Self {
+            kind: match gpio.kind {
+                GpioKind::Memory => GpioKindV3::Memory,
+                GpioKind::Cdev => GpioKindV3::Cdev,
+                GpioKind::Rppal => GpioKindV3::Rppal,
+            },
+            chip: gpio.chip.clone(),
+            line: gpio.line.as_ref().map(line),
+            active_low: gpio.active_low,
+            heartbeat: gpio.heartbeat.as_ref().map(line),
+            button: gpio.button.as_ref().map(line),
+        }
+    }
+}
+
+impl From<GpioV3> for config::Gpio {
+    fn from(wire: GpioV3) -> Self {
+        let line = |line: LineV3| match line {
+            LineV3::Number(number) => LineId::Number(number),
+            LineV3::Name(name) => LineId::Name(name),
+        };
+        Self {
+            kind: match wire.kind {
+                GpioKindV3::Memory => GpioKind::Memory,
+                GpioKindV3::Cdev => GpioKind::Cdev,
+                GpioKindV3::Rppal => GpioKind::Rppal,
+            },
+            chip: wire.chip,
+            line: wire.line.map(line),
+            active_low: wire.active_low,
+            heartbeat: wire.heartbeat.map(line),
+            button: wire.button.map(line),
+        }
     }
 }
 
@@ -195,12 +300,9 @@ impl From<EngineV2> for EngineChoice {
     }
 }
 
-impl From<&Config> for ConfigV2 {
+impl From<&Config> for ConfigV3 {
     fn from(config: &Config) -> Self {
         let camera = |camera: &config::Camera| CameraV1 { name: camera.name.clone(), source: camera.source.clone() };
-        let gpio = |gpio: &config::Gpio| match gpio.kind {
-            config::GpioKind::Memory => GpioV1::Memory,
-        };
         Self {
             cameras: config.cameras.iter().map(camera).collect(),
             model: ModelV1 {
@@ -214,20 +316,17 @@ impl From<&Config> for ConfigV2 {
                 min_length_s: config.alarm.min_length_s,
                 cool_down_s: config.alarm.cool_down_s,
             },
-            gpio: config.output.gpio.as_ref().map(gpio),
+            gpio: config.output.gpio.as_ref().map(GpioV3::from),
             journal: config.output.journal.as_ref().map(|journal| JournalV1 { path: journal.path.clone() }),
         }
     }
 }
 
-impl TryFrom<ConfigV2> for Config {
+impl TryFrom<ConfigV3> for Config {
     type Error = SignError;
 
-    fn try_from(wire: ConfigV2) -> Result<Self, SignError> {
+    fn try_from(wire: ConfigV3) -> Result<Self, SignError> {
         let camera = |camera: CameraV1| config::Camera { name: camera.name, source: camera.source };
-        let gpio = |gpio: GpioV1| match gpio {
-            GpioV1::Memory => config::Gpio { kind: config::GpioKind::Memory },
-        };
         let keys: Result<Vec<_>, _> = wire.model.trusted_keys.into_iter().map(PublicKey::from_bytes).collect();
         Ok(Self {
             cameras: wire.cameras.into_iter().map(camera).collect(),
@@ -239,7 +338,7 @@ impl TryFrom<ConfigV2> for Config {
                 cool_down_s: wire.alarm.cool_down_s,
             },
             output: config::Output {
-                gpio: wire.gpio.map(gpio),
+                gpio: wire.gpio.map(config::Gpio::from),
                 journal: wire.journal.map(|journal| config::Journal { path: journal.path }),
             },
         })
@@ -247,89 +346,4 @@ impl TryFrom<ConfigV2> for Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::sign::SigningKey;
-
-    fn config(name: &str, threshold: Option<f32>, both: bool) -> Config {
-        Config {
-            cameras: vec![config::Camera { name: name.into(), source: "rtsp://10.0.0.7/1".into() }],
-            model: config::Model {
-                bundle: "/var/lib/tadpole/model.tadpole".into(),
-                trusted_keys: vec![(&SigningKey::from_bytes(&[1; 32])).into()],
-                engine: EngineChoice::Auto,
-            },
-            alarm: config::Alarm { threshold, release_ratio: Some(0.8), min_length_s: None, cool_down_s: Some(30.0) },
-            output: config::Output {
-                gpio: both.then_some(config::Gpio { kind: config::GpioKind::Memory }),
-                journal: both.then(|| config::Journal { path: "/j".into() }),
-            },
-        }
-    }
-
-    /// What version 1 looks like on every board that has it, for ever.
-    #[test]
-    fn golden_bytes_v1() {
-        let blob = hex::decode("544144504f4c454301006f00000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c010000003f01cdcc4c3f00010000f041010001022f6a4a7fd51f").unwrap();
-        let mut expected = config("north", Some(0.5), true);
-        expected.model.engine = EngineChoice::Tract;
-        assert_eq!(decode(&blob).unwrap(), expected);
-    }
-
-    /// What version 2 looks like on every board that has it, for ever.
-    #[test]
-    fn golden_bytes_v2() {
-        let mut config = config("north", Some(0.5), true);
-        config.model.engine = EngineChoice::Tensorrt;
-        let blob = encode(&config).unwrap();
-        insta::assert_snapshot!(hex::encode(&blob), @"544144504f4c454302007000000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c04010000003f01cdcc4c3f00010000f041010001022f6a397450d1");
-        assert_eq!(decode(&blob).unwrap(), config);
-    }
-
-    #[test]
-    fn every_engine_survives_the_wire() {
-        for engine in EngineChoice::ALL {
-            assert_eq!(EngineChoice::from(EngineV2::from(engine)), engine);
-        }
-    }
-
-    #[test]
-    fn settings_that_cannot_be_are_refused_on_both_ways() {
-        let wrong = config("no name", Some(0.5), false);
-        assert!(matches!(encode(&wrong), Err(WireError::Config(_))));
-        let seal = |wire: &Newest| ENVELOPE.seal(2, &postcard::to_allocvec(wire).unwrap()).unwrap();
-        insta::assert_snapshot!(decode(&seal(&Newest::from(&wrong))).unwrap_err(), @"its settings are not valid: `camera[0].name` is not a plain name; use 1 to 32 letters, digits, `-` or `_`");
-        let mut wire = Newest::from(&config("north", None, false));
-        wire.model.trusted_keys = vec![[0; 32]];
-        insta::assert_snapshot!(decode(&seal(&wire)).unwrap_err(), @"a trusted key in it is refused: these 64 digits are not a usable ed25519 public key");
-        insta::assert_snapshot!(decode(b"[model]").unwrap_err(), @"it is no config blob: it does not begin with `TADPOLEC`");
-        insta::assert_snapshot!(decode(&ENVELOPE.seal(1, &[200; 40]).unwrap()).unwrap_err(), @"it is no config blob: its content does not decode as schema version 1");
-    }
-
-    #[test]
-    fn leftover_payload_is_refused() {
-        let mut payload = postcard::to_allocvec(&Newest::from(&config("north", None, false))).unwrap();
-        payload.push(0);
-        let blob = ENVELOPE.seal(2, &payload).unwrap();
-        assert_eq!(decode(&blob), Err(EnvelopeError::Payload { version: 2 }.into()));
-    }
-
-    proptest! {
-        #[test]
-        fn what_goes_in_comes_out_and_damage_does_not(
-            name in "[a-zA-Z0-9_-]{1,32}", threshold in prop::option::of(0.001f32..0.999), both: bool,
-            at in any::<prop::sample::Index>(), to in 1u8..,
-        ) {
-            let config = config(&name, threshold, both);
-            let blob = encode(&config).unwrap();
-            prop_assert_eq!(decode(&blob).unwrap(), config);
-            let at = at.index(blob.len());
-            prop_assert!(decode(&blob[..at]).is_err());
-            let mut damaged = blob;
-            damaged[at] ^= to;
-            prop_assert!(decode(&damaged).is_err());
-        }
-    }
-}
+mod tests;

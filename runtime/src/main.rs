@@ -25,6 +25,8 @@ enum Command {
     Run(commands::run::RunArgs),
     Replay(commands::replay::ReplayArgs),
     Check(commands::check::CheckArgs),
+    Cameras(commands::cameras::CamerasArgs),
+    Gpio(commands::gpio::GpioArgs),
     Bench(commands::bench::BenchArgs),
     /// Look at models.
     #[command(subcommand)]
@@ -34,15 +36,19 @@ enum Command {
 fn main() -> ExitCode {
     let begun = Instant::now();
     runtime::memory::keep_no_large_blocks();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,runtime=info,tiny_skia=off"))
-        .format_timestamp(None)
-        .format_target(false)
-        .init();
+    env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or("warn,runtime=info,tadpole=info,tiny_skia=off"),
+    )
+    .format_timestamp(None)
+    .format_target(false)
+    .init();
     let done = match Cli::parse().command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Run(args) => commands::run::run(&args).map(|()| true),
         Command::Replay(args) => commands::replay::run(&args).map(|()| true),
         Command::Check(args) => commands::check::run(&args).map(|()| true),
+        Command::Cameras(args) => commands::cameras::run(&args).map(|()| true),
+        Command::Gpio(args) => commands::gpio::run(&args).map(|()| true),
         Command::Bench(args) => commands::bench::run(&args, begun).map(|()| true),
         Command::Model(command) => commands::model::run(&command).map(|()| true),
     };

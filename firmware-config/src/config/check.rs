@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use super::{CAMERAS_MAX, Config, Problem};
 use crate::sign::TRUSTED_KEYS_MAX;
+use crate::v4l::V4lUri;
 
 /// The schemes of source URIs, and what follows each.
-const SCHEMES: [(&str, &str); 4] = [
+const SCHEMES: [(&str, &str); 6] = [
     ("file", "file:///path/video.mp4"),
+    ("v4l", "v4l:///dev/video0"),
     ("rtsp", "rtsp://host/stream"),
+    ("tcp", "tcp://host:port"),
     ("sim", "sim://?seed=1"),
     ("features", "features:///path/rows.npy"),
 ];
@@ -20,6 +23,9 @@ impl Config {
         self.check_cameras(&mut problems);
         self.check_model(&mut problems);
         self.check_alarm(&mut problems);
+        if let Some(gpio) = &self.output.gpio {
+            gpio.problems(&mut problems);
+        }
         if let Some(journal) = &self.output.journal {
             problems.extend(path_problem("output.journal.path", &journal.path));
         }
@@ -43,6 +49,7 @@ impl Config {
             ));
         }
         let mut first_of = HashMap::new();
+        let mut first_with = HashMap::new();
         for (n, camera) in self.cameras.iter().enumerate() {
             let key = format!("camera[{n}].name");
             let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
@@ -55,7 +62,17 @@ impl Config {
                     "give every camera a name of its own",
                 ));
             }
-            problems.extend(source_problem(format!("camera[{n}].source"), &camera.source));
+            let key = format!("camera[{n}].source");
+            problems.extend(source_problem(key.clone(), &camera.source));
+            // Other sources can be read twice; a device streams to one reader.
+            let device = V4lUri::parse(&camera.source).ok().map(|uri| uri.device.to_string());
+            if let Some(first) = device.and_then(|device| first_with.insert(device, n)) {
+                problems.push(Problem::new(
+                    key,
+                    format!("is the same camera as that of camera[{first}]"),
+                    "a local camera can be read once only: remove one of them",
+                ));
+            }
         }
     }
 
@@ -120,8 +137,8 @@ impl Config {
 fn source_problem(key: String, source: &str) -> Option<Problem> {
     let known = || SCHEMES.map(|(_, example)| format!("`{example}`")).join(", ");
     let Some((scheme, rest)) = source.split_once("://") else {
-        let remedy = if source.starts_with('/') && source.starts_with("/dev/video") {
-            return Some(no_v4l(key));
+        let remedy = if source.starts_with("/dev/") {
+            format!("write `v4l://{source}` for a local camera")
         } else if source.starts_with('/') {
             format!("write `file://{source}` for a recording")
         } else {
@@ -130,7 +147,7 @@ fn source_problem(key: String, source: &str) -> Option<Problem> {
         return Some(Problem::new(key, format!("is `{source}`, which is no URI"), remedy));
     };
     if scheme == "v4l" {
-        return Some(no_v4l(key));
+        return V4lUri::parse(source).err().map(|error| Problem::new(key, error.problem, error.remedy));
     }
     if !SCHEMES.iter().any(|(name, _)| *name == scheme) {
         return Some(Problem::new(
@@ -150,14 +167,6 @@ fn source_problem(key: String, source: &str) -> Option<Problem> {
         return Some(Problem::new(key, "names no host", "write `rtsp://host/stream`"));
     }
     None
-}
-
-fn no_v4l(key: String) -> Problem {
-    Problem::new(
-        key,
-        "is a V4L2 camera, which this version does not read yet",
-        "use the camera's `rtsp://` stream for now",
-    )
 }
 
 fn path_problem(key: &str, path: &str) -> Option<Problem> {

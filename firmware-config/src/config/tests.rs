@@ -27,7 +27,7 @@ fn the_smallest_config_is_read() {
 fn the_example_is_read() {
     let text = include_str!("../../../deploy/tadpole.example.toml");
     let config = Config::from_toml(text).unwrap();
-    assert_eq!(config.output.gpio, Some(Gpio { kind: GpioKind::Memory }));
+    assert_eq!(config.output.gpio, Some(Gpio::new(GpioKind::Memory)));
     assert!(config.alarm.min_length_s.is_some());
 }
 
@@ -36,8 +36,8 @@ fn unknown_keys_say_which_are_allowed() {
     assert_snapshot!(refused(&minimal().replace("name =", "nam =")), @"line 2, column 1: `camera[0].nam` is not a key that is known here; allowed here: `name` or `source`");
     assert_snapshot!(refused(&(minimal() + "[alarms]\nthreshold = 0.5\n")), @"line 8, column 2: `alarms` is not a key that is known here; allowed here: `camera`, `model`, `alarm`, `output`");
     assert_snapshot!(refused(&(minimal() + "[alarm]\ntreshold = 0.5\n")), @"line 9, column 1: `alarm.treshold` is not a key that is known here; allowed here: `threshold`, `release_ratio`, `min_length_s`, `cool_down_s`");
-    assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"memory\"\npin = 4\n")), @"line 10, column 1: `output.gpio.pin` is not a key that is known here; allowed here: `kind`");
-    assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"cdev\"\n")), @"line 9, column 8: `output.gpio.kind` cannot be read: unknown variant `cdev`, expected `memory`; docs/ref/config.md tells what every key takes");
+    assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"memory\"\npin = 4\n")), @"line 10, column 1: `output.gpio.pin` is not a key that is known here; allowed here: `kind`, `chip`, `line`, `active_low`, `heartbeat`, `button`");
+    assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"sysfs\"\n")), @"line 9, column 8: `output.gpio.kind` cannot be read: unknown variant `sysfs`, expected one of `memory`, `cdev`, `rppal`; docs/ref/config.md tells what every key takes");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn settings_that_cannot_be_are_all_told_at_once() {
         r#"
 [[camera]]
 name = "north"
-source = "v4l:///dev/video0"
+source = "v4l:///dev/video0?fps=25"
 
 [[camera]]
 name = "north"
@@ -82,11 +82,11 @@ cool_down_s = nan
 "#
     );
     assert_snapshot!(refused(&text), @r"
-        line 4, column 10: `camera[0].source` is a V4L2 camera, which this version does not read yet; use the camera's `rtsp://` stream for now
+        line 4, column 10: `camera[0].source` has the unknown setting `fps`; `size`, `rate` and `format` are known
         line 7, column 8: `camera[1].name` is `north`, which is the name of camera[0] too; give every camera a name of its own
         line 8, column 10: `camera[1].source` is `/videos/a.mp4`, which is no URI; write `file:///videos/a.mp4` for a recording
         line 11, column 8: `camera[2].name` is not a plain name; use 1 to 32 letters, digits, `-` or `_`
-        line 12, column 10: `camera[2].source` has the unknown scheme `http`; write one of `file:///path/video.mp4`, `rtsp://host/stream`, `sim://?seed=1`, `features:///path/rows.npy`
+        line 12, column 10: `camera[2].source` has the unknown scheme `http`; write one of `file:///path/video.mp4`, `v4l:///dev/video0`, `rtsp://host/stream`, `tcp://host:port`, `sim://?seed=1`, `features:///path/rows.npy`
         line 16, column 10: `camera[3].source` does not name an absolute path after `file://`; write three slashes: `file:///path`
         line 19, column 10: `model.bundle` is not a path; write the path of a file
         line 20, column 16: `model.trusted_keys` lists the same key twice; list it once
@@ -95,6 +95,48 @@ cool_down_s = nan
         line 25, column 16: `alarm.min_length_s` is -1, not 0 to 600 seconds; 0 alarms at once; a few seconds forgive a flicker
         line 26, column 15: `alarm.cool_down_s` is NaN, not 0 to 86400 seconds; 0 allows the next alarm at once
         ");
+}
+
+#[test]
+fn a_relay_line_by_number_or_by_name() {
+    let text =
+        "[output.gpio]\nkind = \"cdev\"\nchip = \"gpiochip0\"\nline = 17\nactive_low = true\nheartbeat = \"GPIO27\"\n";
+    let gpio = Config::from_toml(&(minimal() + text)).unwrap().output.gpio.unwrap();
+    assert_eq!((gpio.kind, gpio.active_low, gpio.button), (GpioKind::Cdev, true, None));
+    assert_eq!((gpio.chip.as_deref(), gpio.line), (Some("gpiochip0"), Some(LineId::Number(17))));
+    assert_eq!(gpio.heartbeat, Some(LineId::Name("GPIO27".into())));
+    let named = "[output.gpio]\nkind = \"cdev\"\nline = \"ALARM\"\n";
+    assert_eq!(Config::from_toml(&(minimal() + named)).unwrap().output.gpio.unwrap().chip, None);
+}
+
+#[test]
+fn lines_that_cannot_be() {
+    let gpio = |text: &str| refused(&(minimal() + "[output.gpio]\n" + text));
+    assert_snapshot!(gpio("kind = \"cdev\"\n"), @"line 8, column 1: `output.gpio.line` is missing; write the line's number or name; `tadpole gpio` lists them");
+    assert_snapshot!(gpio("kind = \"cdev\"\nline = 17\nbutton = 17\n"), @r"
+    line 10, column 8: `output.gpio.line` is the number 17, on no chip; add `chip`, or write the line's name
+    line 11, column 10: `output.gpio.button` is the number 17, on no chip; add `chip`, or write the line's name
+    line 11, column 10: `output.gpio.button` is the same line as `line`; give each a line of its own
+    ");
+    assert_snapshot!(gpio("kind = \"rppal\"\nline = \"GPIO17\"\nheartbeat = 54\nchip = \"gpiochip0\"\n"), @r"
+    line 10, column 8: `output.gpio.line` is the name `GPIO17`; write the line's BCM number
+    line 11, column 13: `output.gpio.heartbeat` is 54, above 53; write the line's BCM number
+    line 12, column 8: `output.gpio.chip` is not for `rppal`, which knows one chip; leave it out
+    ");
+    assert_snapshot!(gpio("kind = \"cdev\"\nline = -1\n"), @"line 10, column 8: `output.gpio.line` cannot be read: invalid value: integer `-1`, expected a line's number or its name; docs/ref/config.md tells what every key takes");
+}
+
+#[test]
+fn a_device_node_is_no_uri_yet() {
+    let text = minimal().replace("sim://?seed=1", "/dev/video0");
+    assert_snapshot!(refused(&text), @"line 3, column 10: `camera[0].source` is `/dev/video0`, which is no URI; write `v4l:///dev/video0` for a local camera");
+}
+
+#[test]
+fn a_local_camera_is_listed_once() {
+    let text = minimal().replace("sim://?seed=1", "v4l:///dev/video0?rate=30");
+    let twice = format!("[[camera]]\nname = \"south\"\nsource = \"v4l:///dev/video0\"\n{text}");
+    assert_snapshot!(refused(&twice), @"line 6, column 10: `camera[1].source` is the same camera as that of camera[0]; a local camera can be read once only: remove one of them");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use firmware_config::config::{CONFIG_BYTES_MAX, Config};
+use firmware_config::config::{CONFIG_BYTES_MAX, Config, GpioKind};
 use firmware_config::manifest::Manifest;
+use firmware_config::v4l::V4lUri;
 use firmware_config::wire;
 use runtime::bundle::{Bundle, SignatureStatus, demo_key, read};
 use runtime::source::npy::RowReader;
@@ -137,6 +138,12 @@ fn check_config(path: &Path) -> Result<String> {
     let config = read_config(path)?;
     let names: Vec<_> = config.cameras.iter().map(|camera| camera.name.as_str()).collect();
     let mut line = format!("{}, a config: {} ({})", path.display(), cameras(names.len()), names.join(", "));
+    if !cfg!(feature = "v4l") && config.cameras.iter().any(|camera| camera.source.starts_with(V4lUri::SCHEME)) {
+        line += "; this build reads no v4l:// cameras (cargo feature `v4l`)";
+    }
+    if !cfg!(feature = "rppal") && config.output.gpio.as_ref().is_some_and(|gpio| gpio.kind == GpioKind::Rppal) {
+        line += "; this build drives no rppal lines (cargo feature `rppal`)";
+    }
     let bundle = path.parent().unwrap_or(Path::new(".")).join(&config.model.bundle);
     if fs::exists(&bundle).unwrap_or(false) {
         let model = Bundle::open(&bundle, &config.trusted())?;
@@ -207,7 +214,7 @@ mod tests {
             OK a, a config: 1 camera (n); the model m.tadpole is not on this machine and was not checked
             OK a, a config: 1 camera (n); the model m.tadpole is not on this machine and was not checked
             Corrupt a: it is no config blob: its checksum is wrong: the bytes were damaged; write the blob again from its TOML
-            InvalidInput a.toml:3:10: `camera[0].source` has the unknown scheme `http`; write one of `file:///path/video.mp4`, `rtsp://host/stream`, `sim://?seed=1`, `features:///path/rows.npy`
+            InvalidInput a.toml:3:10: `camera[0].source` has the unknown scheme `http`; write one of `file:///path/video.mp4`, `v4l:///dev/video0`, `rtsp://host/stream`, `tcp://host:port`, `sim://?seed=1`, `features:///path/rows.npy`
             InvalidInput a.toml:1:7: this is not TOML: unclosed table, expected `]`; correct the line; deploy/tadpole.example.toml shows the form
             InvalidInput a: is no config, no bundle and no feature rows; name a `.toml`, a config blob, a `.tadpole` or a `.npy`
             Corrupt a: is empty; copy or write it again

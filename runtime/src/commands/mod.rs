@@ -5,8 +5,10 @@ use firmware_config::config::EngineChoice;
 use runtime::engine::Engines;
 
 pub mod bench;
+pub mod cameras;
 pub mod check;
 pub mod demo;
+pub mod gpio;
 pub mod model;
 pub mod replay;
 pub mod run;

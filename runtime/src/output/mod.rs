@@ -3,8 +3,8 @@
 //!
 //! | output | module | what |
 //! |---|---|---|
-//! | relay | [`gpio`] | a line that is closed while any alarm is on |
-//! | memory pin | [`gpio`] | the same without a board, for the demo, tests and dry runs |
+//! | relay | [`gpio`] | a line that is closed while any alarm is on; in memory, by the kernel, or a Pi's registers |
+//! | heartbeat | [`gpio`] | a line that changes its level while all is well |
 //! | journal | [`journal`] | one JSON line per event, written by its own thread |
 
 pub mod event;
@@ -34,6 +34,14 @@ pub trait Output: Send {
         Ok(())
     }
 
+    /// Several times a second: whether all is well now. For outputs that must show that somebody is still watching.
+    ///
+    /// # Errors
+    /// As [`Output::alarm`].
+    fn beat(&mut self, _well: bool) -> Result<()> {
+        Ok(())
+    }
+
     /// What is wrong with this output now, if anything (a full disk that a writing thread met).
     fn fault(&self) -> Option<String> {
         None
@@ -58,6 +66,16 @@ impl Outputs {
     /// Tell all of a change of health; the failures, if any.
     pub fn health(&mut self, event: &HealthEvent) -> Vec<Error> {
         self.0.iter_mut().filter_map(|o| o.health(event).err()).collect()
+    }
+
+    /// Tell all whether all is well; the failures, if any.
+    pub fn beat(&mut self, well: bool) -> Vec<Error> {
+        self.0.iter_mut().filter_map(|o| o.beat(well).err()).collect()
+    }
+
+    /// Close all of them, in their order: lines to their safe level first, then what waits for a disk.
+    pub fn close(&mut self) {
+        self.0.drain(..).for_each(drop);
     }
 
     /// The first fault among them, with the output's name.

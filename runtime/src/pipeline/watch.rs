@@ -93,6 +93,11 @@ impl Watch {
         }
     }
 
+    /// Nobody watches any longer: an alarm that is on ends, and outputs are told; the event is that of its end.
+    pub fn interrupt(&mut self) -> Option<AlarmEvent> {
+        self.pipeline.interrupt().map(|decision| self.tell(decision, 0.0))
+    }
+
     fn tell(&mut self, decision: Decision, score: f32) -> AlarmEvent {
         let event = match (decision, self.current.take()) {
             (Decision::Cleared { at_ns, peak }, Some(begun)) => AlarmEvent {

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `sim://?seed=1&incident=collision` | [`sim`] | a rendered roadside, deterministic from its seed |
 //! | `file:///video.mp4` or a plain path | [`ffmpeg`] | any recording ffmpeg reads, as an ffmpeg child process |
+//! | `v4l:///dev/video0` | [`v4l`] | a camera of this machine (cargo feature `v4l`), reopened with back-off |
 //! | `rtsp://...` | [`ffmpeg`] | a network camera, restarted with back-off |
 //! | `features:///rows.npy` | [`rows`] | recorded feature rows (not frames; see [`rows::RowSource`]) |
 //!
@@ -12,11 +13,16 @@
 //! and tells its number and time; [`Source::read`] then fetches that frame's pixels, if they are wanted.
 
 pub mod ffmpeg;
+pub mod live;
 pub mod npy;
 pub mod open;
 pub mod paced;
+pub mod queue;
 pub mod rows;
 pub mod sim;
+pub mod v4l;
+
+use std::sync::Arc;
 
 use crate::Result;
 
@@ -70,8 +76,27 @@ pub enum Advance {
         /// Why, for people.
         reason: String,
     },
-    /// The recording is over.
+    /// The recording is over, or a live source was told to stop.
     End,
+}
+
+/// Tells a live source from another thread to stop: its [`Source::advance`] returns [`Advance::End`] soon, also where
+/// it waits for a camera that is away.
+#[derive(Clone, Default)]
+pub struct Stopper(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl Stopper {
+    /// One that calls `stop`.
+    pub fn new(stop: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(stop)))
+    }
+
+    /// Tell it.
+    pub fn stop(&self) {
+        if let Some(stop) = &self.0 {
+            stop();
+        }
+    }
 }
 
 /// What is known of a source before its first frame.
@@ -109,6 +134,11 @@ pub trait Source: Send {
     /// # Errors
     /// When the pixels cannot be had.
     fn read(&mut self, frame: &mut Frame) -> Result<()>;
+
+    /// Stops a live source; does nothing to a recording, which never waits long.
+    fn stopper(&self) -> Stopper {
+        Stopper::default()
+    }
 
     /// Frames that a live source dropped because its reader was slow; 0 for recordings.
     fn dropped(&self) -> u64 {

@@ -6,6 +6,7 @@ use super::Source;
 use super::ffmpeg::{FfmpegSource, Options};
 use super::rows::RowSource;
 use super::sim::SimSource;
+use super::v4l;
 use crate::{Error, Result};
 
 /// What a URI names: frames for the whole path, or rows that enter behind the extractor.
@@ -17,7 +18,7 @@ pub enum Opened {
     Rows(RowSource),
 }
 
-const KNOWN: &str = "use a video file's path, file://, rtsp://, sim:// or features://";
+const KNOWN: &str = "use a video file's path, file://, v4l://, rtsp://, sim:// or features://";
 
 /// Open the source that `uri` names.
 ///
@@ -35,11 +36,7 @@ pub fn open(uri: &str) -> Result<Opened> {
             Ok(Opened::Frames(Box::new(FfmpegSource::open(uri, &Options::default())?)))
         }
         "sim" => Ok(Opened::Frames(Box::new(SimSource::open(uri)?))),
-        "v4l" => Err(Error::invalid(
-            uri,
-            "local cameras are not in this build",
-            "install the camera firmware build, or use rtsp://",
-        )),
+        "v4l" => Ok(Opened::Frames(v4l::open(uri)?)),
         other => Err(Error::invalid(uri, format!("has the unknown scheme {other}://"), KNOWN)),
     }
 }
@@ -62,7 +59,7 @@ mod tests {
 
     #[test]
     fn unknown_schemes_are_refused_with_the_known_ones() {
-        for uri in ["gopher://x", "http://example.org/a.mp4", "v4l:///dev/video0"] {
+        for uri in ["gopher://x", "http://example.org/a.mp4"] {
             let e = open(uri).err().unwrap();
             assert_eq!(e.kind, ErrorKind::InvalidInput);
             assert!(e.to_string().contains("rtsp://") && e.to_string().contains(uri), "{e}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Advance, Frame, Source, SourceInfo};
+use super::{Advance, Frame, Source, SourceInfo, Stopper};
 use crate::Result;
 
 /// `S` at the speed of its presentation times.
@@ -36,5 +36,9 @@ impl<S: Source> Source for Paced<S> {
 
     fn read(&mut self, frame: &mut Frame) -> Result<()> {
         self.inner.read(frame)
+    }
+
+    fn stopper(&self) -> Stopper {
+        self.inner.stopper()
     }
 }

@@ -1,13 +1,12 @@
 //! A network camera: an ffmpeg child that is restarted for ever, and a queue that never makes it wait.
 //!
-//! A thread reads frames into a queue of [`QUEUE_FRAMES`]; when it is full the oldest frame is dropped and counted.
+//! A thread reads frames into a [`FrameQueue`]; when it is full the oldest frame is dropped and counted.
 //! When the stream ends, fails, or gives no frame in time, the child is killed, a gap is reported, and it is started
 //! again after a pause of 0.5 s that doubles up to 30 s ([`backoff`]) until frames flow again.
 //!
 //! Times: within a connection they are the camera's own; at a reconnect they go on from this machine's monotonic
 //! clock, so a camera clock that drifts is corrected only then. They never go back.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,11 +14,9 @@ use std::time::{Duration, Instant};
 use super::Options;
 use super::child::{Input, Process, Version, redact};
 use super::nut::NutReader;
-use crate::source::{Advance, Frame, FrameHeader, PixelFormat};
+use crate::source::queue::{FrameQueue, Item};
+use crate::source::{Advance, Frame, FrameHeader, PixelFormat, Stopper};
 use crate::{Error, Result};
-
-/// Frames that may wait for their reader.
-pub const QUEUE_FRAMES: usize = 2;
 
 /// The pause before attempt `failures` + 1, where `failures` attempts in a row gave no frame.
 pub fn backoff(failures: u32) -> Duration {
@@ -27,17 +24,9 @@ pub fn backoff(failures: u32) -> Duration {
     Duration::from_secs_f64(seconds.min(30.0))
 }
 
-enum Item {
-    Frame { header: FrameHeader, width: u32, height: u32, data: Vec<u8> },
-    Gap(String),
-}
-
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Item>,
-    /// Buffers to be used again.
-    free: Vec<Vec<u8>>,
-    dropped: u64,
+    queue: FrameQueue,
     size: Option<(u32, u32)>,
     process: Option<Process>,
     /// When the present child must have given its next frame.
@@ -46,34 +35,6 @@ struct State {
     stop: bool,
     /// The reading thread is gone.
     dead: bool,
-}
-
-impl State {
-    /// Queue a frame; the oldest makes room.
-    fn push_frame(&mut self, header: FrameHeader, (width, height): (u32, u32), data: Vec<u8>) {
-        let is_frame = |item: &Item| matches!(item, Item::Frame { .. });
-        if self.queue.iter().filter(|i| is_frame(i)).count() >= QUEUE_FRAMES
-            && let Some(oldest) = self.queue.iter().position(is_frame)
-        {
-            if let Some(Item::Frame { data, .. }) = self.queue.remove(oldest) {
-                self.free.push(data);
-            }
-            self.dropped += 1;
-            // Two gaps that met are one.
-            if oldest > 0 && matches!(self.queue.get(oldest), Some(Item::Gap(_))) {
-                self.queue.remove(oldest - 1);
-            }
-        }
-        self.queue.push_back(Item::Frame { header, width, height, data });
-    }
-
-    fn push_gap(&mut self, reason: String) {
-        if let Some(Item::Gap(last)) = self.queue.back_mut() {
-            *last = reason;
-        } else {
-            self.queue.push_back(Item::Gap(reason));
-        }
-    }
 }
 
 #[derive(Default)]
@@ -87,10 +48,21 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// End the thread and whoever waits for it.
+    fn stop(&self) {
+        let mut state = self.lock();
+        state.stop = true;
+        if let Some(process) = &mut state.process {
+            process.kill();
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
     /// Wait until something is queued, killing a child that is late.
     fn wait_for_item(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
-        while state.queue.is_empty() && !state.dead {
+        while state.queue.is_empty() && !state.dead && !state.stop {
             let left = state.deadline.map(|d| d.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
                 state.deadline = None;
@@ -144,7 +116,7 @@ impl Live {
 
     /// Frames that were dropped because their reader was slow.
     pub fn dropped(&self) -> u64 {
-        self.shared.lock().dropped
+        self.shared.lock().queue.dropped()
     }
 
     /// Wait for the next frame or gap. While the camera is away this returns a gap after every failed attempt.
@@ -153,11 +125,10 @@ impl Live {
     /// Only if the thread that reads the stream has died.
     pub fn advance(&mut self) -> Result<Advance> {
         let mut state = self.shared.wait_for_item();
-        match state.queue.pop_front() {
-            Some(Item::Frame { header, width, height, mut data }) => {
-                std::mem::swap(&mut self.current.data, &mut data);
-                state.free.push(data);
-                (self.current.width, self.current.height) = (width, height);
+        match state.queue.pop() {
+            _ if state.stop => Ok(Advance::End),
+            Some(Item::Frame(header, frame)) => {
+                state.queue.give_back(std::mem::replace(&mut self.current, frame));
                 Ok(Advance::Frame(header))
             }
             Some(Item::Gap(reason)) => Ok(Advance::Gap { reason }),
@@ -165,24 +136,21 @@ impl Live {
         }
     }
 
+    /// Ends it from another thread.
+    pub fn stopper(&self) -> Stopper {
+        let shared = Arc::clone(&self.shared);
+        Stopper::new(move || shared.stop())
+    }
+
     /// Hand over the present frame's pixels.
     pub fn read(&mut self, frame: &mut Frame) {
-        std::mem::swap(&mut frame.data, &mut self.current.data);
-        frame.format = PixelFormat::I420;
-        (frame.width, frame.height, frame.stride) = (self.current.width, self.current.height, self.current.width);
+        std::mem::swap(frame, &mut self.current);
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        {
-            let mut state = self.shared.lock();
-            state.stop = true;
-            if let Some(process) = &mut state.process {
-                process.kill();
-            }
-        }
-        self.shared.changed.notify_all();
+        self.shared.stop();
         if let Some(thread) = self.thread.take() {
             // It holds nothing that a panic could leave half done.
             let _ = thread.join();
@@ -226,7 +194,7 @@ impl Reader {
             if state.stop {
                 return;
             }
-            state.push_gap(format!("{name}: {reason}; trying again in {} s", pause.as_secs_f32()));
+            state.queue.push_gap(format!("{name}: {reason}; trying again in {} s", pause.as_secs_f32()));
             self.shared.changed.notify_all();
             let until = Instant::now() + pause;
             while !state.stop {
@@ -287,6 +255,7 @@ impl Reader {
         let mut nut = NutReader::open(stdout)?;
         let size = nut.size();
         let mut data = Vec::new();
+        let mut frame = Frame::default();
         // Where this connection's first frame lies: its time here, and its time there.
         let mut origin: Option<(u64, i64)> = None;
         while let Some(pts) = nut.next_frame(&mut data)? {
@@ -303,8 +272,12 @@ impl Reader {
             state.size = Some(size);
             state.deadline = Some(Instant::now() + self.options.frame_timeout);
             let header = FrameHeader { number: self.number, pts_ns: ns };
-            state.push_frame(header, size, std::mem::take(&mut data));
-            data = state.free.pop().unwrap_or_default();
+            frame.data = std::mem::take(&mut data);
+            frame.format = PixelFormat::I420;
+            (frame.width, frame.height, frame.stride) = (size.0, size.1, size.0);
+            state.queue.push_frame(header, std::mem::take(&mut frame));
+            frame = state.queue.spare();
+            std::mem::swap(&mut data, &mut frame.data);
             drop(state);
             self.shared.changed.notify_all();
         }
@@ -321,33 +294,5 @@ mod tests {
         let seconds: Vec<f64> = (0..9).map(|n| backoff(n).as_secs_f64()).collect();
         assert_eq!(seconds, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
         assert_eq!(backoff(u32::MAX), Duration::from_secs(30));
-    }
-
-    fn numbers(state: &State) -> Vec<u64> {
-        let number = |item: &Item| match item {
-            Item::Frame { header, .. } => header.number,
-            Item::Gap(_) => 0,
-        };
-        state.queue.iter().map(number).collect()
-    }
-
-    #[test]
-    fn a_full_queue_drops_the_oldest_frame_and_counts_it() {
-        let mut state = State::default();
-        for number in 1..=5 {
-            state.push_frame(FrameHeader { number, pts_ns: 0 }, (2, 2), vec![0; 6]);
-        }
-        assert_eq!((numbers(&state), state.dropped, state.free.len()), (vec![4, 5], 3, 3));
-    }
-
-    #[test]
-    fn gaps_are_never_lost_and_never_pile_up() {
-        let mut state = State::default();
-        for number in 1..=50 {
-            state.push_gap("gone".into());
-            state.push_gap("gone again".into());
-            state.push_frame(FrameHeader { number, pts_ns: 0 }, (2, 2), vec![0; 6]);
-        }
-        assert_eq!(numbers(&state), [0, 49, 0, 50]);
     }
 }

@@ -28,7 +28,7 @@ use std::time::Duration;
 use self::child::{Input, Process, redact};
 use self::live::Live;
 use self::nut::NutReader;
-use super::{Advance, Frame, FrameHeader, PixelFormat, Source, SourceInfo};
+use super::{Advance, Frame, FrameHeader, PixelFormat, Source, SourceInfo, Stopper};
 use crate::{Error, Result};
 
 /// Where the programs are and how patient to be with a camera.
@@ -134,6 +134,13 @@ impl Source for FfmpegSource {
             }
         }
         Ok(())
+    }
+
+    fn stopper(&self) -> Stopper {
+        match &self.kind {
+            Kind::Recording(_) => Stopper::default(),
+            Kind::Live(live) => live.stopper(),
+        }
     }
 
     fn dropped(&self) -> u64 {

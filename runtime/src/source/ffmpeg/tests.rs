@@ -319,6 +319,27 @@ fn a_camera_that_falls_silent_is_given_up_in_time() {
 }
 
 #[test]
+fn a_reader_that_waits_for_a_camera_is_stopped_from_outside() {
+    if no_ffmpeg() {
+        return;
+    }
+    // Accepts, never sends.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("tcp://{}", listener.local_addr().unwrap());
+    let options = Options { connect_timeout: Duration::from_secs(4), ..Options::default() };
+    let mut source = FfmpegSource::open(&uri, &options).unwrap();
+    until(&mut source, is_gap);
+    // Waiting for the second attempt, which takes as long.
+    let stopper = source.stopper();
+    let waiting = std::thread::spawn(move || while source.advance().unwrap() != Advance::End {});
+    std::thread::sleep(Duration::from_millis(700));
+    let told = std::time::Instant::now();
+    stopper.stop();
+    waiting.join().unwrap();
+    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+}
+
+#[test]
 fn a_slow_reader_of_a_camera_loses_old_frames_and_they_are_counted() {
     if no_ffmpeg() {
         return;

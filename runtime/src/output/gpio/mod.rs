@@ -1,77 +1,36 @@
-//! A relay on an output line: closed while any alarm of any camera is on.
+//! Lines that people wire: a relay that is closed while any alarm of any camera is on, and its companions.
 //!
-//! The line is any `embedded-hal` pin; [`MemoryPin`] is one without a board. The line is opened when the relay is made
-//! and when it is dropped. A killed process drops nothing: wire the relay so that the level a board falls back to
-//! is the safe one.
+//! | file | what |
+//! |---|---|
+//! | [`GpioRelay`], here | closed while an alarm is on, on any `embedded-hal` pin |
+//! | [`heartbeat`] | a line that changes its level while all is well |
+//! | [`button`] | an input that raises a test alarm |
+//! | [`open`] | `[output.gpio]` of a config → the above on the pins that it names |
+//! | [`memory`] | a pin without a board, for the demo, tests and dry runs |
+//! | `cdev` | pins of the kernel's GPIO character device: any Linux board |
+//! | `rppal` | pins of a Raspberry Pi's registers (cargo feature `rppal`) |
+//!
+//! The line is at the relay's resting level from the moment that it is taken, and put back there when the relay is
+//! dropped. A killed process drops nothing: wire the relay so that the level a board falls back to is the safe one
+//! (docs/guide/wiring.md).
+
+pub mod button;
+#[cfg(target_os = "linux")]
+pub mod cdev;
+pub mod heartbeat;
+pub mod memory;
+pub mod open;
+#[cfg(feature = "rppal")]
+pub mod rppal;
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use embedded_hal::digital::{ErrorType, OutputPin, PinState, StatefulOutputPin};
+use embedded_hal::digital::{OutputPin, PinState};
+
+pub use memory::MemoryPin;
 
 use super::{AlarmEvent, Output, Phase};
 use crate::{Error, Result};
-
-/// A pin in memory. Clones share one line.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryPin(Arc<Line>);
-
-#[derive(Debug, Default)]
-struct Line {
-    high: AtomicBool,
-    edges: AtomicU64,
-}
-
-impl MemoryPin {
-    /// A low line.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The line's level now.
-    pub fn level_is_high(&self) -> bool {
-        self.0.high.load(Ordering::SeqCst)
-    }
-
-    /// How often the level has changed.
-    pub fn edges(&self) -> u64 {
-        self.0.edges.load(Ordering::SeqCst)
-    }
-
-    fn put(&self, high: bool) {
-        if self.0.high.swap(high, Ordering::SeqCst) != high {
-            self.0.edges.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
-impl ErrorType for MemoryPin {
-    type Error = Infallible;
-}
-
-impl OutputPin for MemoryPin {
-    fn set_low(&mut self) -> std::result::Result<(), Infallible> {
-        self.put(false);
-        Ok(())
-    }
-
-    fn set_high(&mut self) -> std::result::Result<(), Infallible> {
-        self.put(true);
-        Ok(())
-    }
-}
-
-impl StatefulOutputPin for MemoryPin {
-    fn is_set_high(&mut self) -> std::result::Result<bool, Infallible> {
-        Ok(self.level_is_high())
-    }
-
-    fn is_set_low(&mut self) -> std::result::Result<bool, Infallible> {
-        Ok(!self.level_is_high())
-    }
-}
 
 /// Which level closes the relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +40,13 @@ pub enum Polarity {
     ActiveHigh,
     /// Low closes, as on most relay boards.
     ActiveLow,
+}
+
+impl Polarity {
+    /// The level of a relay that is closed or open.
+    pub fn level(self, closed: bool) -> PinState {
+        PinState::from(closed == (self == Self::ActiveHigh))
+    }
 }
 
 /// Closes a relay while an alarm is on.
@@ -104,8 +70,7 @@ impl<P: OutputPin> GpioRelay<P> {
     }
 
     fn set(&mut self, closed: bool) -> Result<()> {
-        let level = PinState::from(closed == (self.polarity == Polarity::ActiveHigh));
-        let set = self.pin.set_state(level);
+        let set = self.pin.set_state(self.polarity.level(closed));
         self.fault = set.as_ref().err().map(|e| format!("the line cannot be set: {e:?}"));
         set.map_err(|e| {
             let wish = if closed { "close" } else { "open" };
@@ -148,6 +113,8 @@ impl<P: OutputPin> Drop for GpioRelay<P> {
 
 #[cfg(test)]
 mod tests {
+    use embedded_hal::digital::ErrorType;
+
     use super::super::event::tests::{ended, started};
     use super::*;
 
@@ -175,15 +142,6 @@ mod tests {
         assert!(!pin.level_is_high());
         drop(relay);
         assert!(pin.level_is_high(), "opened on drop");
-    }
-
-    #[test]
-    fn the_pin_knows_its_state() {
-        let mut pin = MemoryPin::new();
-        pin.set_high().unwrap();
-        pin.toggle().unwrap();
-        assert!(pin.is_set_low().unwrap());
-        assert_eq!(pin.edges(), 2);
     }
 
     /// A pin whose line is taken away.

@@ -1,0 +1,112 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::sign::SigningKey;
+
+fn config(name: &str, threshold: Option<f32>, both: bool) -> Config {
+    Config {
+        cameras: vec![config::Camera { name: name.into(), source: "rtsp://10.0.0.7/1".into() }],
+        model: config::Model {
+            bundle: "/var/lib/tadpole/model.tadpole".into(),
+            trusted_keys: vec![(&SigningKey::from_bytes(&[1; 32])).into()],
+            engine: EngineChoice::Auto,
+        },
+        alarm: config::Alarm { threshold, release_ratio: Some(0.8), min_length_s: None, cool_down_s: Some(30.0) },
+        output: config::Output {
+            gpio: both.then(|| config::Gpio::new(GpioKind::Memory)),
+            journal: both.then(|| config::Journal { path: "/j".into() }),
+        },
+    }
+}
+
+/// What version 1 looks like on every board that has it, for ever.
+#[test]
+fn golden_bytes_v1() {
+    let blob = hex::decode("544144504f4c454301006f00000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c010000003f01cdcc4c3f00010000f041010001022f6a4a7fd51f").unwrap();
+    let mut expected = config("north", Some(0.5), true);
+    expected.model.engine = EngineChoice::Tract;
+    assert_eq!(decode(&blob).unwrap(), expected);
+}
+
+/// What version 2 looks like on every board that has it, for ever.
+#[test]
+fn golden_bytes_v2() {
+    let mut config = config("north", Some(0.5), true);
+    config.model.engine = EngineChoice::Tensorrt;
+    let blob = hex::decode("544144504f4c454302007000000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c04010000003f01cdcc4c3f00010000f041010001022f6a397450d1").unwrap();
+    assert_eq!(decode(&blob).unwrap(), config);
+}
+
+fn relay() -> config::Gpio {
+    config::Gpio {
+        kind: GpioKind::Cdev,
+        chip: Some("gpiochip0".into()),
+        line: Some(LineId::Number(17)),
+        active_low: true,
+        heartbeat: Some(LineId::Name("GPIO27".into())),
+        button: None,
+    }
+}
+
+/// What version 3 looks like on every board that has it, for ever.
+#[test]
+fn golden_bytes_v3() {
+    let mut config = config("north", Some(0.5), true);
+    config.output.gpio = Some(relay());
+    let blob = encode(&config).unwrap();
+    insta::assert_snapshot!(hex::encode(&blob), @"544144504f4c454303008900000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c00010000003f01cdcc4c3f00010000f041010101096770696f6368697030010011010101064750494f32370001022f6a8150cd00");
+    assert_eq!(decode(&blob).unwrap(), config);
+}
+
+#[test]
+fn every_relay_survives_the_wire() {
+    for kind in [GpioKind::Memory, GpioKind::Cdev, GpioKind::Rppal] {
+        let gpio = config::Gpio { kind, button: Some(LineId::Number(22)), ..relay() };
+        assert_eq!(config::Gpio::from(GpioV3::from(&gpio)), gpio);
+    }
+}
+
+#[test]
+fn every_engine_survives_the_wire() {
+    for engine in EngineChoice::ALL {
+        assert_eq!(EngineChoice::from(EngineV2::from(engine)), engine);
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused_on_both_ways() {
+    let wrong = config("no name", Some(0.5), false);
+    assert!(matches!(encode(&wrong), Err(WireError::Config(_))));
+    let seal = |wire: &Newest| ENVELOPE.seal(SCHEMA_VERSION, &postcard::to_allocvec(wire).unwrap()).unwrap();
+    insta::assert_snapshot!(decode(&seal(&Newest::from(&wrong))).unwrap_err(), @"its settings are not valid: `camera[0].name` is not a plain name; use 1 to 32 letters, digits, `-` or `_`");
+    let mut wire = Newest::from(&config("north", None, false));
+    wire.model.trusted_keys = vec![[0; 32]];
+    insta::assert_snapshot!(decode(&seal(&wire)).unwrap_err(), @"a trusted key in it is refused: these 64 digits are not a usable ed25519 public key");
+    insta::assert_snapshot!(decode(b"[model]").unwrap_err(), @"it is no config blob: it does not begin with `TADPOLEC`");
+    insta::assert_snapshot!(decode(&ENVELOPE.seal(1, &[200; 40]).unwrap()).unwrap_err(), @"it is no config blob: its content does not decode as schema version 1");
+}
+
+#[test]
+fn leftover_payload_is_refused() {
+    let mut payload = postcard::to_allocvec(&Newest::from(&config("north", None, false))).unwrap();
+    payload.push(0);
+    let blob = ENVELOPE.seal(SCHEMA_VERSION, &payload).unwrap();
+    assert_eq!(decode(&blob), Err(EnvelopeError::Payload { version: SCHEMA_VERSION }.into()));
+}
+
+proptest! {
+    #[test]
+    fn what_goes_in_comes_out_and_damage_does_not(
+        name in "[a-zA-Z0-9_-]{1,32}", threshold in prop::option::of(0.001f32..0.999), both: bool,
+        at in any::<prop::sample::Index>(), to in 1u8..,
+    ) {
+        let config = config(&name, threshold, both);
+        let blob = encode(&config).unwrap();
+        prop_assert_eq!(decode(&blob).unwrap(), config);
+        let at = at.index(blob.len());
+        prop_assert!(decode(&blob[..at]).is_err());
+        let mut damaged = blob;
+        damaged[at] ^= to;
+        prop_assert!(decode(&damaged).is_err());
+    }
+}
