@@ -41,16 +41,21 @@ pub fn for_demo() -> Result<()> {
     install(&missing.iter().map(|p| p.2).collect::<Vec<_>>())
 }
 
-/// What building for arm64 boards, and running the result here, needs.
-pub fn for_aarch64(rust_target: &str) -> Result<()> {
-    let programs = [
-        ("aarch64-linux-gnu-gcc", "--version", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
-        ("qemu-aarch64", "--version", "qemu-user"),
-    ];
-    let packages = programs.iter().filter(|p| !there(p.0, p.1)).flat_map(|p| p.2.split(' '));
+/// What building for another processor needs: programs with the packages that bring them, and Rust's standard library.
+pub fn for_cross(programs: &[(&str, &str)], triple: &str) -> Result<()> {
+    let packages = programs.iter().filter(|p| !there(p.0, "--version")).flat_map(|p| p.1.split(' '));
     install(&packages.collect::<Vec<_>>())?;
-    run(command("rustup").args(["target", "add", rust_target]))
-        .context("the standard library for arm64 is missing, and there is no rustup to add it")
+    if there_target(triple) {
+        return Ok(());
+    }
+    run(command("rustup").args(["target", "add", triple]))
+        .with_context(|| format!("the standard library for {triple} is missing, and there is no rustup to add it"))
+}
+
+/// True when rustc has a standard library for `triple`, however it came.
+fn there_target(triple: &str) -> bool {
+    let out = Command::new("rustc").args(["--print", "target-libdir", "--target", triple]).output();
+    out.is_ok_and(|out| PathBuf::from(String::from_utf8_lossy(&out.stdout).trim()).is_dir())
 }
 
 /// All that tests need.
