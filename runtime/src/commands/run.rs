@@ -11,6 +11,7 @@ use runtime::bundle::Bundle;
 use runtime::engine::Engines;
 use runtime::health::Health;
 use runtime::health::clock::{Clock as _, SystemClock};
+use runtime::health::systemd::Systemd;
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
 use runtime::output::journal::Journal;
 use runtime::output::{AlarmEvent, HealthState, Outputs, Phase};
@@ -163,8 +164,9 @@ fn say(event: &AlarmEvent) {
     }
 }
 
-/// Tell outputs and people when a camera's health changes.
+/// Tell outputs, people and systemd when a camera's health changes.
 fn look_after(healths: &[Shared<Health>], outputs: &Shared<Outputs>, clock: &SystemClock, done: &AtomicBool) {
+    let mut systemd = Systemd::from_env(Duration::from_secs(RETRY_S[RETRY_S.len() - 1]));
     while !done.load(Ordering::Relaxed) {
         for health in healths {
             let change = lock(health).check(clock.now());
@@ -178,6 +180,7 @@ fn look_after(healths: &[Shared<Health>], outputs: &Shared<Outputs>, clock: &Sys
                 }
             }
         }
+        systemd.look(clock.now(), healths);
         std::thread::sleep(HEALTH_PERIOD);
     }
 }
