@@ -83,6 +83,7 @@ fn check(processor: &Processor, path: &Path, most: Option<Glibc>) -> Result<Prog
         Some((wanted, by)) => println!("glibc: {wanted} or newer (for {})", by.join(", ")),
         None => println!("glibc: none"),
     }
+    println!("libraries: {}", program.libraries.join(", "));
     if processor.has_dot_products {
         println!("int8 dot products: {}", program.dot_product_kernels()?.join(", "));
     }

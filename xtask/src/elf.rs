@@ -8,7 +8,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use object::read::elf::{FileHeader, SectionTable};
+use object::read::elf::{Dyn as _, FileHeader, SectionTable};
 use object::{Endianness, FileKind, elf};
 
 /// tract's int8 kernel with dot products, for Cortex-A76 and later; its build leaves it out, silently, where the
@@ -49,6 +49,8 @@ impl fmt::Display for Glibc {
 pub struct Program {
     /// The newest glibc that it will not start without, and the functions that want it; `None`: it wants none.
     pub glibc: Option<(Glibc, Vec<String>)>,
+    /// The libraries that it is linked to, such as `libc.so.6`.
+    pub libraries: Vec<String>,
     /// Names of all that it defines.
     symbols: Vec<String>,
     name: String,
@@ -63,8 +65,8 @@ impl Program {
             Ok(FileKind::Elf32) => read::<elf::FileHeader32<Endianness>>(&data),
             _ => bail!("{} is no ELF program", path.display()),
         };
-        let (glibc, symbols) = read.with_context(|| format!("{} is damaged", path.display()))?;
-        Ok(Self { glibc, symbols, name: path.display().to_string() })
+        let (glibc, libraries, symbols) = read.with_context(|| format!("{} is damaged", path.display()))?;
+        Ok(Self { glibc, libraries, symbols, name: path.display().to_string() })
     }
 
     /// The symbols of the int8 kernel with dot products.
@@ -100,7 +102,7 @@ impl Program {
     }
 }
 
-type Read = (Option<(Glibc, Vec<String>)>, Vec<String>);
+type Read = (Option<(Glibc, Vec<String>)>, Vec<String>, Vec<String>);
 
 fn read<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<Read> {
     let header = Elf::parse(data)?;
@@ -111,7 +113,21 @@ fn read<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<Read> {
     for symbol in symbols.iter() {
         names.push(String::from_utf8_lossy(symbols.symbol_name(endian, symbol)?).into_owned());
     }
-    Ok((glibc::<Elf>(&sections, endian, data)?, names))
+    Ok((glibc::<Elf>(&sections, endian, data)?, libraries::<Elf>(&sections, endian, data)?, names))
+}
+
+fn libraries<Elf: FileHeader<Endian = Endianness>>(
+    sections: &SectionTable<'_, Elf>,
+    endian: Endianness,
+    data: &[u8],
+) -> Result<Vec<String>> {
+    let Some((entries, link)) = sections.dynamic(endian, data)? else { return Ok(Vec::new()) };
+    let strings = sections.strings(endian, data, link)?;
+    let mut libraries = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.tag(endian) == elf::DT_NEEDED) {
+        libraries.push(String::from_utf8_lossy(entry.string(endian, strings)?).into_owned());
+    }
+    Ok(libraries)
 }
 
 /// The newest `GLIBC_x.y` among the versions that are needed. One that only weak references want does not count: the
@@ -166,6 +182,7 @@ mod tests {
         let program = Program::read(&std::env::current_exe().unwrap()).unwrap();
         let (wanted, by) = program.glibc.as_ref().unwrap();
         assert!(*wanted >= "2.17".parse().unwrap() && !by.is_empty(), "{wanted} {by:?}");
+        assert!(program.libraries.contains(&"libc.so.6".into()), "{:?}", program.libraries);
         program.starts_with(*wanted).unwrap();
         let refused = program.starts_with(Glibc(2, 0)).unwrap_err().to_string();
         assert!(refused.contains(&by[0]), "{refused}");

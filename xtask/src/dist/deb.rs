@@ -9,6 +9,9 @@ use crate::cross::Processor;
 use crate::elf::{Glibc, Program};
 use crate::run::{command, run, there as is_there};
 
+/// What the package's dependencies bring: libc6 and libgcc-s1.
+const LIBRARIES: [&str; 4] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux"];
+
 /// That cargo-deb is installed.
 pub fn there() -> Result<()> {
     if is_there("cargo-deb", "--version") {
@@ -19,6 +22,11 @@ pub fn there() -> Result<()> {
 
 /// Make the package of the program `built`, whose facts are `program`, into `folder`. cargo-deb strips it.
 pub fn make(processor: &Processor, built: &Path, program: &Program, folder: &Path) -> Result<()> {
+    if let Some(other) = program.libraries.iter().find(|name| !LIBRARIES.iter().any(|known| name.starts_with(known))) {
+        bail!(
+            "the firmware is linked to {other}; add its package to `depends` in runtime/Cargo.toml, and it to dist/deb.rs"
+        );
+    }
     // target folder / processor / profile / program
     let [_, profile, _, target_dir] = built.ancestors().take(4).collect::<Vec<_>>()[..] else {
         bail!("{} is no program of a target folder", built.display());
