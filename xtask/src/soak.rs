@@ -1,6 +1,7 @@
 //! `cargo xtask soak --NAME`: long measurements.
 
 mod aarch64;
+mod cross;
 mod incidents;
 
 use anyhow::{Result, bail};
@@ -15,6 +16,9 @@ pub struct SoakArgs {
     /// The firmware on emulated arm64 processors: golden vectors within their tolerance, kernels present.
     #[arg(long)]
     aarch64: bool,
+    /// What `cross build` does by Cross.toml, in a folder with the image's distribution instead of a container.
+    #[arg(long)]
+    cross: bool,
     /// Seeds per kind of incident, for a quicker look.
     #[arg(long, default_value_t = 10)]
     seeds: u64,
@@ -34,5 +38,8 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.aarch64 {
         return aarch64::run(&args.model);
     }
-    bail!("name a soak: --incidents or --aarch64")
+    if args.cross {
+        return cross::run();
+    }
+    bail!("name a soak: --incidents, --aarch64 or --cross")
 }
