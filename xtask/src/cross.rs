@@ -82,6 +82,9 @@ impl Processor {
         if !self.is_own() {
             setup::for_cross(&[(&gcc, self.packages)], self.triple)?;
         }
+        if how.features.iter().any(|feature| feature == "v4l") {
+            setup::for_v4l()?;
+        }
         let zig = match how.glibc {
             Some(most) if there("cargo-zigbuild", "--version") => Some(most),
             Some(most) => {
@@ -109,13 +112,17 @@ impl Processor {
         Ok(self.built(&folder, how.profile))
     }
 
-    /// The plain linker, and the compiler of tract's kernels.
+    /// The plain linker, the compiler of tract's kernels, and where bindgen finds the kernel's headers.
     fn linked_by<'a>(&self, build: &'a mut Command, gcc: &str) -> &'a mut Command {
         if self.is_own() {
             return build;
         }
         let name = self.triple.replace('-', "_");
-        build.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), gcc).env(format!("CC_{name}"), gcc)
+        let headers = format!("-I/usr/{}/include", self.prefix.trim_end_matches('-'));
+        build
+            .env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), gcc)
+            .env(format!("CC_{name}"), gcc)
+            .env(format!("BINDGEN_EXTRA_CLANG_ARGS_{name}"), headers)
     }
 
     fn built(&self, folder: &Path, profile: &str) -> PathBuf {

@@ -52,6 +52,23 @@ pub fn for_cross(programs: &[(&str, &str)], triple: &str) -> Result<()> {
         .with_context(|| format!("the standard library for {triple} is missing, and there is no rustup to add it"))
 }
 
+/// What the firmware's feature `v4l` needs: libclang, by which bindgen reads the kernel's headers.
+pub fn for_v4l() -> Result<()> {
+    let inside = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_libclang = |path: PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.starts_with("libclang.so") || (name.starts_with("libclang-") && !name.starts_with("libclang-cpp"))
+    };
+    let libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
+    // Debian's: /usr/lib/x86_64-linux-gnu and /usr/lib/llvm-14/lib.
+    let below = inside("/usr/lib".into()).flat_map(|folder| [folder.join("lib"), folder]);
+    let there = libraries.into_iter().chain(below).any(|folder| inside(folder).any(is_libclang));
+    if there || std::env::var_os("LIBCLANG_PATH").is_some() {
+        return Ok(());
+    }
+    install(&["libclang-dev"])
+}
+
 /// True when rustc has a standard library for `triple`, however it came.
 fn there_target(triple: &str) -> bool {
     let out = Command::new("rustc").args(["--print", "target-libdir", "--target", triple]).output();
