@@ -7,17 +7,32 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::cross::Processor;
 use crate::elf::{Glibc, Program};
-use crate::run::{command, run, there as is_there};
+use crate::run::{command, run};
 
 /// What the package's dependencies bring: libc6 and libgcc-s1.
 const LIBRARIES: [&str; 4] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux"];
 
-/// That cargo-deb is installed.
+/// The oldest cargo-deb that makes the service's user from `deploy/systemd/tadpole.sysusers`.
+const CARGO_DEB: (u32, u32) = (3, 8);
+
+/// That cargo-deb is installed, and new enough.
 pub fn there() -> Result<()> {
-    if is_there("cargo-deb", "--version") {
-        return Ok(());
+    let remedy = "install it with: cargo install cargo-deb --locked";
+    let Ok(out) = command("cargo-deb").arg("--version").output() else {
+        bail!("cargo-deb, which makes the package, is not installed; {remedy}");
+    };
+    let said = String::from_utf8_lossy(&out.stdout);
+    if !is_new_enough(&said) {
+        bail!("cargo-deb is {}, older than {}.{}; {remedy}", said.trim(), CARGO_DEB.0, CARGO_DEB.1);
     }
-    bail!("cargo-deb, which makes the package, is not installed; install it with: cargo install cargo-deb --locked")
+    Ok(())
+}
+
+/// `3.8.0`, with or without the program's name before it.
+fn is_new_enough(said: &str) -> bool {
+    let version = said.split_whitespace().next_back().unwrap_or_default();
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= CARGO_DEB
 }
 
 /// Make the package of the program `built`, whose facts are `program`, into `folder`. cargo-deb strips it.
@@ -55,4 +70,15 @@ fn variant(program: &Program) -> Result<Option<&'static str>> {
     }
     program.starts_with(Glibc::DEBIAN_12).context("the package would not install; build with --max-glibc 2.34")?;
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_new_enough;
+
+    #[test]
+    fn an_old_cargo_deb_is_refused() {
+        assert!(is_new_enough("3.8.0\n") && is_new_enough("cargo-deb 4.0.1") && is_new_enough("3.10.2"));
+        assert!(!is_new_enough("2.0.0") && !is_new_enough("3.7.9") && !is_new_enough(""));
+    }
 }
