@@ -8,6 +8,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 /// Arguments of `soak`.
+// Each is a soak of its own.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Args)]
 pub struct SoakArgs {
     /// `tadpole demo --fast` over 10 unseen seeds of each kind of incident and 70 seeds of normal traffic.

@@ -4,6 +4,7 @@
 //!
 //! Needs root (for the folder's packages, and to show it the sources and the toolchain) and debootstrap.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -76,7 +77,7 @@ fn inside(folder: &Path, variables: &[&str], script: &str) -> Result<()> {
         if from.contains('\'') {
             bail!("{from} has a quotation mark in its name; build elsewhere");
         }
-        mounts += &format!("mkdir -p \"$1/{to}\" && mount --rbind '{from}' \"$1/{to}\"\n");
+        let _ = writeln!(mounts, "mkdir -p \"$1/{to}\" && mount --rbind '{from}' \"$1/{to}\"");
     }
     mounts += "exec chroot \"$1\" sh -e -c \"$2\"\n";
     let mut run = Command::new("unshare");
