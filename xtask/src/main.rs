@@ -3,7 +3,10 @@
 #![allow(clippy::print_stdout)]
 
 mod bench;
+mod cross;
 mod demo;
+mod dist;
+mod elf;
 mod run;
 mod setup;
 mod soak;
@@ -33,6 +36,8 @@ enum Task {
     Lint,
     /// Our times against onnxruntime's and the machine's floors; writes docs/design/performance.md.
     Bench(bench::BenchArgs),
+    /// The firmware for a board, with its licences and checksums, in target/dist; its Debian package with --deb.
+    Dist(dist::DistArgs),
     /// Long measurements that do not belong into the tests.
     Soak(soak::SoakArgs),
 }
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::test(&args),
         Task::Lint => test::lint(),
         Task::Bench(args) => bench::run(&args),
+        Task::Dist(args) => dist::run(&args),
         Task::Soak(args) => soak::run(&args),
     };
     match done {

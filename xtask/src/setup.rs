@@ -41,16 +41,38 @@ pub fn for_demo() -> Result<()> {
     install(&missing.iter().map(|p| p.2).collect::<Vec<_>>())
 }
 
-/// What building for arm64 boards, and running the result here, needs.
-pub fn for_aarch64(rust_target: &str) -> Result<()> {
-    let programs = [
-        ("aarch64-linux-gnu-gcc", "--version", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
-        ("qemu-aarch64", "--version", "qemu-user"),
-    ];
-    let packages = programs.iter().filter(|p| !there(p.0, p.1)).flat_map(|p| p.2.split(' '));
+/// What building for another processor needs: programs with the packages that bring them, and Rust's standard library.
+pub fn for_cross(programs: &[(&str, &str)], triple: &str) -> Result<()> {
+    let packages = programs.iter().filter(|p| !there(p.0, "--version")).flat_map(|p| p.1.split(' '));
     install(&packages.collect::<Vec<_>>())?;
-    run(command("rustup").args(["target", "add", rust_target]))
-        .context("the standard library for arm64 is missing, and there is no rustup to add it")
+    if there_target(triple) {
+        return Ok(());
+    }
+    run(command("rustup").args(["target", "add", triple]))
+        .with_context(|| format!("the standard library for {triple} is missing, and there is no rustup to add it"))
+}
+
+/// What the firmware's feature `v4l` needs: libclang, by which bindgen reads the kernel's headers.
+pub fn for_v4l() -> Result<()> {
+    let inside = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_libclang = |path: PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.starts_with("libclang.so") || (name.starts_with("libclang-") && !name.starts_with("libclang-cpp"))
+    };
+    let libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
+    // Debian's: /usr/lib/x86_64-linux-gnu and /usr/lib/llvm-14/lib.
+    let below = inside("/usr/lib".into()).flat_map(|folder| [folder.join("lib"), folder]);
+    let there = libraries.into_iter().chain(below).any(|folder| inside(folder).any(is_libclang));
+    if there || std::env::var_os("LIBCLANG_PATH").is_some() {
+        return Ok(());
+    }
+    install(&["libclang-dev"])
+}
+
+/// True when rustc has a standard library for `triple`, however it came.
+fn there_target(triple: &str) -> bool {
+    let out = Command::new("rustc").args(["--print", "target-libdir", "--target", triple]).output();
+    out.is_ok_and(|out| PathBuf::from(String::from_utf8_lossy(&out.stdout).trim()).is_dir())
 }
 
 /// All that tests need.

@@ -1,6 +1,7 @@
 //! `cargo xtask soak --NAME`: long measurements.
 
 mod aarch64;
+mod cross;
 mod incidents;
 
 use anyhow::{Result, bail};
@@ -9,6 +10,8 @@ use clap::Args;
 use crate::run::{command, run as run_shown};
 
 /// Arguments of `soak`.
+// Each is a soak of its own.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Args)]
 pub struct SoakArgs {
     /// `tadpole demo --fast` over 10 unseen seeds of each kind of incident and 70 seeds of normal traffic.
@@ -20,6 +23,9 @@ pub struct SoakArgs {
     /// 10,000 calls of the extractor: as many bytes allocated and given back in the last as in the first.
     #[arg(long)]
     engines: bool,
+    /// What `cross build` does by Cross.toml, in a folder with the image's distribution instead of a container.
+    #[arg(long)]
+    cross: bool,
     /// Seeds per kind of incident, for a quicker look.
     #[arg(long, default_value_t = 10)]
     seeds: u64,
@@ -43,5 +49,8 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
         run_shown(command("cargo").args(["test", "--workspace", "--test", "allocations", "--", "--ignored"]))?;
         return Ok(0);
     }
-    bail!("name a soak: --incidents, --aarch64 or --engines")
+    if args.cross {
+        return cross::run();
+    }
+    bail!("name a soak: --incidents, --aarch64, --engines or --cross")
 }

@@ -13,6 +13,7 @@ use runtime::bundle::Bundle;
 use runtime::engine::Engines;
 use runtime::health::Health;
 use runtime::health::clock::{Clock as _, SystemClock};
+use runtime::health::systemd::Systemd;
 use runtime::output::gpio::button::TestButton;
 use runtime::output::gpio::open as gpio;
 use runtime::output::journal::Journal;
@@ -198,7 +199,7 @@ fn say(event: &AlarmEvent) {
     }
 }
 
-/// Tell outputs and people when a camera's health changes, keep the heartbeat going, and look at the test button.
+/// Tell outputs, people and systemd when a camera's health changes, keep the heartbeat going, and look at the test button.
 fn look_after(
     healths: &[Shared<Health>],
     outputs: &Shared<Outputs>,
@@ -206,6 +207,7 @@ fn look_after(
     clock: &SystemClock,
     done: &AtomicBool,
 ) {
+    let mut systemd = Systemd::from_env(Duration::from_secs(RETRY_S[RETRY_S.len() - 1]));
     while !done.load(Ordering::Relaxed) {
         let fault = lock(outputs).fault();
         let mut well = true;
@@ -232,6 +234,7 @@ fn look_after(
             }
             Err(error) => log::error!("{error}"),
         }
+        systemd.look(clock.now(), healths);
         std::thread::sleep(HEALTH_PERIOD);
     }
 }

@@ -11,6 +11,7 @@
 //! "nothing happens".
 
 pub mod clock;
+pub mod systemd;
 
 use std::time::Duration;
 
