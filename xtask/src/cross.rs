@@ -82,9 +82,7 @@ impl Processor {
         if !self.is_own() {
             setup::for_cross(&[(&gcc, self.packages)], self.triple)?;
         }
-        if how.features.iter().any(|feature| feature == "v4l") {
-            setup::for_v4l()?;
-        }
+        setup::libclang()?;
         let zig = match how.glibc {
             Some(most) if there("cargo-zigbuild", "--version") => Some(most),
             Some(most) => {

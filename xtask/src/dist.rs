@@ -28,8 +28,8 @@ pub struct DistArgs {
     /// Cargo profile to build with.
     #[arg(long, default_value = "release")]
     profile: String,
-    /// Features of the firmware, such as onnxruntime.
-    #[arg(long, value_delimiter = ',')]
+    /// Features of the firmware beside the default ones: rppal, onnxruntime.
+    #[arg(long, value_delimiter = ',', default_value = "rppal")]
     features: Vec<String>,
     /// Fail when the binary wants a newer glibc: 2.31 for Raspberry Pi OS 11 and JetPack 5. Linked by cargo-zigbuild where
     /// that is installed.

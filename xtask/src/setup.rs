@@ -52,8 +52,8 @@ pub fn for_cross(programs: &[(&str, &str)], triple: &str) -> Result<()> {
         .with_context(|| format!("the standard library for {triple} is missing, and there is no rustup to add it"))
 }
 
-/// What the firmware's feature `v4l` needs: libclang, by which bindgen reads the kernel's headers.
-pub fn for_v4l() -> Result<()> {
+/// What the firmware's default feature `v4l` is built with: libclang, by which bindgen reads the kernel's headers.
+pub fn libclang() -> Result<()> {
     let inside = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_libclang = |path: PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -82,6 +82,7 @@ pub fn everything() -> Result<()> {
         packages.push("python3-venv");
     }
     install(&packages)?;
+    libclang()?;
     environment()
 }
 

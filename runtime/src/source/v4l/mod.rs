@@ -57,7 +57,7 @@ pub fn not_built(subject: &str) -> Error {
     Error::invalid(
         subject,
         "local cameras are not in this build, which lacks the cargo feature `v4l`",
-        "build with `--features v4l` (needs libclang), or use the camera's rtsp:// stream",
+        "build it with cargo's default features (needs libclang), or use the camera's rtsp:// stream",
     )
 }
 
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_build_without_cameras_names_the_feature() {
         let error = open("v4l:///dev/video0").err().unwrap();
-        assert!(error.to_string().contains("--features v4l"), "{error}");
+        assert!(error.to_string().contains("default features"), "{error}");
     }
 
     #[cfg(feature = "v4l")]
