@@ -13,8 +13,7 @@ use crate::model::denet::DeNetConfig;
 pub enum Preset {
     /// The paper's: features at full width, learning rate 1e-5, weight decay 1e-3, whole videos.
     Paper,
-    /// For cameras: width 128, half of the batches on contiguous windows, as a camera's ring holds them, learning rate 2e-4,
-    /// and the moving average of the weights.
+    /// For cameras: width 128, learning rate 1e-4, whole videos; nothing is held out, so that few videos go a long way.
     Edge,
 }
 
@@ -81,13 +80,13 @@ impl Preset {
                 model: ModelConfig::DeNet(DeNetConfig { width: Some(128), ..config }),
                 steps: 600,
                 pairs: 32,
-                learning_rate: 2e-4,
+                learning_rate: 1e-4,
                 weight_decay: 1e-3,
-                window_every: 2,
+                window_every: 0,
                 window_rows_min: 16,
-                validation_share: 0.05,
+                validation_share: 0.0,
                 assess_every: 50,
-                average_decay: 0.99,
+                average_decay: 0.0,
                 choose: Choose::Last,
             },
         }
