@@ -40,6 +40,9 @@ fn candidates(folder: &Path) -> Vec<Candidate> {
     let export = ["export", &path("run"), "--out", &path("m.tadpole"), "--sign", &path("key.pem"), "--target", "all"];
     succeed("tadpole-trainer", export);
     assert!(folder.join("m.tensorrt.tadpole").is_file());
+    let dynamic =
+        ["export", &path("run"), "--out", &path("d.tadpole"), "--sign", &path("key.pem"), "--activations", "dynamic"];
+    succeed("tadpole-trainer", dynamic);
     let candidate = |name, choice, file: &str, tolerance| {
         let graph = std::fs::read(folder.join(file)).unwrap();
         Candidate { name, choice, graph, tolerance }
@@ -49,6 +52,8 @@ fn candidates(folder: &Path) -> Vec<Candidate> {
         candidate("tract NNEF float32", EngineChoice::Tract, "m.head.nnef.tar", 1e-6),
         candidate("tract ONNX int8", EngineChoice::Tract, "m.head.int8.onnx", 0.03),
         candidate("tract NNEF int8", EngineChoice::Tract, "m.head.int8.nnef.tar", 0.03),
+        candidate("tract ONNX int8, a scale for each row", EngineChoice::Tract, "d.head.int8.onnx", 0.03),
+        candidate("tract NNEF int8, a scale for each row", EngineChoice::Tract, "d.head.int8.nnef.tar", 0.03),
     ];
     if onnxruntime() {
         all.push(candidate("onnxruntime float32", EngineChoice::Onnxruntime, "m.head.onnx", 1e-5));

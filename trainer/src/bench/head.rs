@@ -10,7 +10,7 @@ use runtime::window::SEGMENTS;
 use runtime::{Error, Result};
 
 use crate::dataset::Statistics;
-use crate::export::products::Form;
+use crate::export::products::{Activations, Form};
 use crate::export::ranges::Ranges;
 use crate::export::step::Precision;
 use crate::export::{head, step};
@@ -51,7 +51,7 @@ pub fn graphs(width: usize) -> Result<Graphs> {
     let step = |precision| step::of_denet(&model, &config, &statistics, 0, precision);
     Ok(Graphs {
         window_f32: window(Form::Float)?,
-        window_int8: window(Form::Int8(&ranges, None))?,
+        window_int8: window(Form::Int8(Activations::Static(&ranges), None))?,
         window_qdq: window(Form::Qdq(&ranges))?,
         step_f32: step(Precision::Float32)?,
         step_int8: step(Precision::Int8)?,

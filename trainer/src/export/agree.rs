@@ -1,5 +1,6 @@
-//! Int8 against float32, on the recordings that the run held out: scores of both come in, and where one tells incidents
-//! from traffic differently from the other, the export is refused.
+//! Int8 against float32, on the recordings that the run held out (or, where it held out none, on some that it learned from:
+//! what is asked is whether two graphs agree, not how good they are). Scores of both come in, and where one tells incidents from
+//! traffic differently from the other, the export is refused.
 //!
 //! With few recordings, two that score alike and change places move the AUC by more than any limit: one such pair is
 //! allowed.
@@ -10,7 +11,7 @@ use runtime::engine::largest_difference;
 use runtime::{Error, Result};
 
 use super::head;
-use super::products::Form;
+use super::products::{Activations, Form};
 use super::ranges::Ranges;
 use crate::dataset::{Dataset, Split, Video};
 use crate::evaluate::graphs::graph_scorer;
@@ -32,11 +33,15 @@ pub struct Aucs {
     pub pairs: usize,
 }
 
-/// The training videos that the run held out, if the data that it was trained on is still there.
+/// Recordings at most to compare on, where the run held out none.
+const COMPARED_MAX: usize = 200;
+
+/// The training videos to compare on, if the data that the run was trained on is still there: those that it held out, else
+/// evenly spaced ones.
 ///
 /// # Errors
 /// When it is not, or is other data.
-pub fn held_out(run: &Run) -> Result<Vec<Video>> {
+pub fn recordings(run: &Run) -> Result<Vec<Video>> {
     let mark = &run.file.dataset;
     let dataset = Dataset::open(Path::new(&mark.path))?;
     let videos = dataset.videos(Split::Train)?;
@@ -45,6 +50,9 @@ pub fn held_out(run: &Run) -> Result<Vec<Video>> {
         return Err(Error::invalid(&mark.path, "is no longer the data of the run", "put back what it was trained on"));
     }
     let plan = Plan::new(&labels, run.file.settings.validation_share, run.file.seed);
+    if plan.held_out.is_empty() {
+        return Ok(videos.iter().step_by(videos.len().div_ceil(COMPARED_MAX).max(1)).cloned().collect());
+    }
     Ok(plan.held_out.into_iter().map(|index| videos[index].clone()).collect())
 }
 
@@ -73,14 +81,19 @@ pub fn agree(float: Aucs, int8: Aucs) -> bool {
 }
 
 /// The product that, alone in int8, moves the scores of `windows` most, and by how much.
-pub fn worst_product(run: &Run, ranges: &Ranges, windows: &[f32]) -> Result<(String, f32)> {
+pub fn worst_product(
+    run: &Run,
+    ranges: &Ranges,
+    activations: Activations<'_>,
+    windows: &[f32],
+) -> Result<(String, f32)> {
     let segments = run.file.settings.model.segments();
     let n = windows.len() / (segments * run.features());
     let scores = |form: Form<'_>| graph_scorer(&head::of_run(run, form)?, segments)?(windows, n);
     let float = scores(Form::Float)?;
     let mut worst = (String::new(), 0.0_f32);
     for product in ranges.products() {
-        let int8 = scores(Form::Int8(ranges, Some(product)))?;
+        let int8 = scores(Form::Int8(activations, Some(product)))?;
         let gap = largest_difference(&int8, &float);
         if gap.is_nan() || gap >= worst.1 {
             worst = (product.into(), gap);

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::agree::{self, Aucs};
 use super::package::{Part, package};
-use super::products::Form;
+use super::products::{Activations, Form};
 use super::ranges::{self, Ranges};
 use super::step::Precision;
 use super::{calibrate, head, keys, nnef, step};
@@ -38,7 +38,7 @@ const RANGE_WINDOWS_MAX: usize = 256;
 ///
 /// Writes NAME.tadpole for tract, NAME.tensorrt.tadpole for TensorRT, or both, and beside them the graphs in every form: NAME.head.onnx
 /// in float32, NAME.head.int8.onnx for tract and NAME.head.qdq.onnx for onnxruntime and TensorRT in int8, and what tract
-/// reads as NAME.*.nnef.tar too. Refused: an int8 graph that tells held-out recordings apart differently from float32.
+/// reads as NAME.*.nnef.tar too. Refused: an int8 graph that tells the run's recordings apart differently from float32.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
     /// The RUN folder of a training.
@@ -56,9 +56,12 @@ pub struct ExportArgs {
     #[arg(long, value_enum, default_value_t = Target::Tract)]
     target: Target,
     /// How the step, which scores once a camera's window is full, is stored and computed. Refused: int8 that tells
-    /// held-out recordings apart differently from float32.
+    /// the run's recordings apart differently from float32.
     #[arg(long, value_enum, default_value_t = Precision::Float32)]
     precision: Precision,
+    /// What NAME.head.int8.onnx, the full window for tract, scales its activations by.
+    #[arg(long, value_enum, default_value_t = Scales::Static)]
+    activations: Scales,
     /// Data set whose normal training recordings the threshold is calibrated on: footage that the model was not
     /// trained on. Without it, the normal recordings of the run's own data set, which flatters the model.
     #[arg(long)]
@@ -78,6 +81,15 @@ pub struct ExportArgs {
     /// Text file that goes into the bundle's notes, such as the model card.
     #[arg(long)]
     card: Option<PathBuf>,
+}
+
+/// The scales of int8 activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scales {
+    /// One for each product, from calibration.
+    Static,
+    /// One for each row, by its largest magnitude: nearer to float32, and slower.
+    Dynamic,
 }
 
 /// The engine that a bundle is made for.
@@ -126,7 +138,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let min_segments = 8;
     let dataset = calibration_set(args, &run)?;
     let threshold = threshold(args, &run, &dataset, alarm, min_segments)?;
-    let int8 = quantised(&run, &dataset)?;
+    let int8 = quantised(&run, &dataset, args.activations)?;
     let golden = prove(&run, &graph, extractor.as_deref())?;
     let manifest = Manifest {
         name: name_of(&args.out)?,
@@ -229,20 +241,24 @@ struct Int8Heads {
     qdq: Vec<u8>,
 }
 
-/// Quantise the head by ranges measured on `dataset`, and compare it with float32 on what the run held out.
-fn quantised(run: &Run, dataset: &Dataset) -> Result<Int8Heads> {
+/// Quantise the head by ranges measured on `dataset`, and compare it with float32.
+fn quantised(run: &Run, dataset: &Dataset, scales: Scales) -> Result<Int8Heads> {
     let ModelConfig::DeNet(config) = &run.file.settings.model;
     let model = run.model(config, &burn::tensor::Device::<Flex>::default())?;
     let windows = ranges::windows(dataset.videos(Split::Train)?, config.segments, RANGE_WINDOWS_MAX)?;
     let ranges = Ranges::measure(&model, config, &run.file.statistics, &windows)?;
     let graph = |form| head::of_denet(&model, config, &run.file.statistics, form);
-    let heads = Int8Heads { tract: graph(Form::Int8(&ranges, None))?, qdq: graph(Form::Qdq(&ranges))? };
-    let Some(videos) = held_out(run) else { return Ok(heads) };
+    let activations = match scales {
+        Scales::Static => Activations::Static(&ranges),
+        Scales::Dynamic => Activations::Dynamic,
+    };
+    let heads = Int8Heads { tract: graph(Form::Int8(activations, None))?, qdq: graph(Form::Qdq(&ranges))? };
+    let Some(videos) = to_compare(run) else { return Ok(heads) };
     let float = offline(&videos, config.segments, &mut *run_scorer(run)?)?;
     let int8 = offline(&videos, config.segments, &mut graph_scorer(&heads.tract, config.segments)?)?;
     accept("head.int8.onnx", float, int8, videos.len(), || {
         let few = &windows[..windows.len().min(8 * config.segments * run.features())];
-        let (product, gap) = agree::worst_product(run, &ranges, few)?;
+        let (product, gap) = agree::worst_product(run, &ranges, activations, few)?;
         Ok(format!("; most by {product}, {gap:.4} alone"))
     })?;
     Ok(heads)
@@ -261,26 +277,16 @@ fn step_of(run: &Run, head: &[u8], manifest: &Manifest, precision: Precision) ->
     Ok(step)
 }
 
-/// Refuse an int8 step that tells apart otherwise what the run held out.
+/// Refuse an int8 step that tells recordings apart otherwise than float32.
 fn compare_steps(run: &Run, head: &[u8], float: &[u8], int8: &[u8]) -> Result<()> {
-    let Some(videos) = held_out(run) else { return Ok(()) };
+    let Some(videos) = to_compare(run) else { return Ok(()) };
     let judged = |step: &[u8]| agree::aucs(&videos, &mut camera_scorer(head, step)?);
     accept("step.onnx", judged(float)?, judged(int8)?, videos.len(), || Ok(String::new()))
 }
 
-/// What the run held out; none, and a word about it, where nothing can be compared.
-fn held_out(run: &Run) -> Option<Vec<Video>> {
-    match agree::held_out(run) {
-        Ok(videos) if videos.is_empty() => {
-            log::warn!("the run held no recordings out: int8 is not compared with float32");
-            None
-        }
-        Ok(videos) => Some(videos),
-        Err(error) => {
-            log::warn!("int8 is not compared with float32: {error}");
-            None
-        }
-    }
+/// What to compare on; none, and a word about it, where the run's data are gone.
+fn to_compare(run: &Run) -> Option<Vec<Video>> {
+    agree::recordings(run).inspect_err(|error| log::warn!("int8 is not compared with float32: {error}")).ok()
 }
 
 fn offline(videos: &[Video], segments: usize, scorer: &mut Scorer<'_>) -> Result<Aucs> {
@@ -292,12 +298,12 @@ fn offline(videos: &[Video], segments: usize, scorer: &mut Scorer<'_>) -> Result
 /// Say how `graph`, in int8, compares with float32 on `count` recordings, or refuse it; `more` is what a refusal adds.
 fn accept(graph: &str, float: Aucs, int8: Aucs, count: usize, more: impl FnOnce() -> Result<String>) -> Result<()> {
     if agree::agree(float, int8) {
-        log::info!("{graph}: {} on {count} held-out recordings", told(float, int8));
+        log::info!("{graph}: {} on {count} recordings", told(float, int8));
         return Ok(());
     }
     Err(Error::failed(
         graph,
-        format!("differs from float32 on held-out recordings: {}{}", told(float, int8), more()?),
+        format!("differs from float32 on the run's recordings: {}{}", told(float, int8), more()?),
         "train longer, or calibrate on more and more varied recordings (--calibrate)",
     ))
 }

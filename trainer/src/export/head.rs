@@ -198,6 +198,7 @@ mod tests {
 
     use super::*;
     use crate::evaluate::graphs::graph_scorer;
+    use crate::export::products::Activations;
     use crate::export::ranges::Ranges;
     use crate::model::Detector;
 
@@ -280,13 +281,15 @@ mod tests {
             assert_eq!(ranges.products().count(), usize::from(width.is_some()) + 3 * 8 + 1);
             let file = |form| of_denet(&model, &config, &statistics, form).unwrap();
             let scores = |file: &[u8]| graph_scorer(file, 64).unwrap()(&windows, 6).unwrap();
-            let (float, int8) = (file(Form::Float), file(Form::Int8(&ranges, None)));
-            assert!(int8.len() * 3 < float.len() * 2, "{} bytes, float32 {}", int8.len(), float.len());
-            let (float, int8) = (scores(&float), scores(&int8));
-            let gap = float.iter().zip(&int8).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(gap > 0.0 && gap <= 0.02, "{gap}");
-            let one = scores(&file(Form::Int8(&ranges, Some("scale1_widen"))));
-            assert!(one != float && one != int8);
+            for activations in [Activations::Static(&ranges), Activations::Dynamic] {
+                let (float, int8) = (file(Form::Float), file(Form::Int8(activations, None)));
+                assert!(int8.len() * 3 < float.len() * 2, "{} bytes, float32 {}", int8.len(), float.len());
+                let (float, int8) = (scores(&float), scores(&int8));
+                let gap = float.iter().zip(&int8).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(gap > 0.0 && gap <= 0.02, "{gap}");
+                let one = scores(&file(Form::Int8(activations, Some("scale1_widen"))));
+                assert!(one != float && one != int8);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`agree`] | int8 against float32 on held-out recordings |
+//! | [`agree`] | int8 against float32 on the run's recordings |
 //! | [`calibrate`] | a threshold for a stated false-alarm rate |
 //! | [`command`] | `tadpole-trainer export` and `keygen` |
 //! | [`head`] | trained weights into the graph that engines run |

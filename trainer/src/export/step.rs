@@ -28,7 +28,8 @@ use runtime::pipeline::proof::last_score;
 use runtime::score::step::{StepHead, StepModel};
 
 use super::head::{self, numbers};
-use super::quantise::{Dense, INT8_MAX};
+use super::products::quantised_rows;
+use super::quantise::Dense;
 use crate::dataset::Statistics;
 use crate::model::ModelConfig;
 use crate::model::denet::encoder::Encoder;
@@ -44,9 +45,6 @@ pub enum Precision {
     /// A quarter of the bytes, and of the time that they take to come from memory.
     Int8,
 }
-
-/// A row whose largest magnitude is below this is a row of zeros, in int8.
-const ZERO_BELOW: f32 = 1e-30;
 
 /// The chosen weights of a run as a step graph.
 pub fn of_run(run: &Run, look_ahead: usize, precision: Precision) -> Result<Vec<u8>> {
@@ -229,7 +227,7 @@ fn layer(g: &mut GraphBuilder, hint: &str, x: &Value, of: &Dense, precision: Pre
             g.matmul(x, &weight)
         }
         Precision::Int8 => {
-            let (step, x) = quantised_row(g, x);
+            let (x, step) = quantised_rows(g, x, 1);
             let weight = of.quantised();
             let values = g.i8s(&name, &of.shape, &weight.values);
             let sums = g.matmul_integer(&x, &values);
@@ -247,18 +245,6 @@ fn layer(g: &mut GraphBuilder, hint: &str, x: &Value, of: &Dense, precision: Pre
         }
         None => product,
     }
-}
-
-/// A row in int8 by its largest magnitude, and what 1 stands for in it, `[1, 1]`.
-fn quantised_row(g: &mut GraphBuilder, x: &Value) -> (Value, Value) {
-    let magnitude = g.abs(x);
-    let most = g.reduce_max(&magnitude, &[1], true);
-    let (least, full) = (g.scalar(ZERO_BELOW), g.scalar(INT8_MAX));
-    let most = g.max(&most, &least);
-    let inverse = g.div(&full, &most);
-    let scaled = g.mul(x, &inverse);
-    let rounded = g.round(&scaled);
-    (g.div(&most, &full), g.cast(&rounded, ElementType::I8))
 }
 
 #[cfg(test)]
