@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::{AlarmEvent, Event, HealthEvent, Output};
+use super::{AlarmEvent, Event, FaultEvent, HealthEvent, Output};
 use crate::{Error, Result};
 
 /// Events that may wait to be written.
@@ -83,6 +83,10 @@ impl Output for Journal {
 
     fn health(&mut self, event: &HealthEvent) -> Result<()> {
         self.put(Event::Health(event.clone()))
+    }
+
+    fn failed(&mut self, event: &FaultEvent) -> Result<()> {
+        self.put(Event::Fault(event.clone()))
     }
 
     fn fault(&self) -> Option<String> {
