@@ -161,3 +161,6 @@ impl Pipeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
