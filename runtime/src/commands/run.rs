@@ -94,8 +94,8 @@ fn supervise(config: &Config, site: &Site, button: Option<TestButton>) -> Result
         give_up: &|| site.stop.give_up(&site.outputs),
     };
     let mut watcher = Watcher::new(&healths, &site.outputs, &site.shed, button);
-    let (supervisor, healths, done) = (&supervisor, &healths, AtomicBool::new(false));
-    let done = &done;
+    let done = AtomicBool::new(false);
+    let (supervisor, healths, done) = (&supervisor, &healths, &done);
     let no_thread = |e: std::io::Error| {
         site.stop.give_up(&site.outputs);
         Error::failed("run", format!("no thread can be started: {e}"), "free some memory")

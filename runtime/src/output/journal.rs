@@ -62,7 +62,11 @@ impl Journal {
         self.dropped += 1;
         let why = match sent {
             Some(Err(TrySendError::Full(_))) => "the disk is too slow",
-            _ => "its thread has died",
+            _ => {
+                let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+                "its thread has died".clone_into(fault.get_or_insert_default());
+                "its thread has died"
+            }
         };
         Err(Error::failed(
             self.path.display().to_string(),
