@@ -2,7 +2,8 @@
 //! reading a message.
 
 /// What sort of thing went wrong, for those who must decide what to do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The user named something that is not there or cannot be what was asked for (exit code 2).
     InvalidInput,
@@ -14,6 +15,8 @@ pub enum ErrorKind {
     Unavailable,
     /// The work itself failed (exit code 1).
     Failed,
+    /// The work met what cannot be, and panicked: a mistake of ours or of a library (exit code 1).
+    Panicked,
 }
 
 impl ErrorKind {
@@ -21,7 +24,7 @@ impl ErrorKind {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::InvalidInput | Self::Corrupt | Self::Untrusted => 2,
-            Self::Unavailable | Self::Failed => 1,
+            Self::Unavailable | Self::Failed | Self::Panicked => 1,
         }
     }
 }

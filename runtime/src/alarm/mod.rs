@@ -102,6 +102,14 @@ impl Alarm {
         }
     }
 
+    /// A segment passed that nobody looked at: it decides nothing, and counts for the minimum length if what is looked at
+    /// next goes on.
+    pub fn hold(&mut self) {
+        if let State::Pending { count, .. } = &mut self.state {
+            *count = count.saturating_add(1);
+        }
+    }
+
     /// The stream broke or ended at `at_ns`: an alarm that is on ends, a pending one is forgotten.
     pub fn interrupt(&mut self, at_ns: u64) -> Option<Decision> {
         match self.state {
@@ -173,6 +181,27 @@ mod tests {
         assert_eq!(alarm.judge(0.9, 9, 1), Some(Decision::Raised { at_ns: 1 }));
         assert_eq!(alarm.interrupt(2), Some(Decision::Cleared { at_ns: 2, peak: 0.9 }));
         assert_eq!(alarm.interrupt(3), None);
+    }
+
+    #[test]
+    fn what_nobody_looked_at_decides_nothing_and_counts_as_time() {
+        // `None`: nobody looked.
+        let run = |scores: &[Option<f32>]| {
+            let mut alarm = Alarm::new(AlarmRule { min_length: 4, min_segments: 1, ..RULE });
+            let mut judge = |t: usize, score: &Option<f32>| match score {
+                Some(score) => alarm.judge(*score, t + 1, t as u64),
+                None => {
+                    alarm.hold();
+                    None
+                }
+            };
+            scores.iter().enumerate().filter_map(|(t, score)| Some((t, judge(t, score)?))).collect::<Vec<_>>()
+        };
+        let high = Some(0.9);
+        assert_eq!(run(&[high, None, None, None, None, None, None, None]), [], "one look is no alarm");
+        assert_eq!(run(&[high, None, high, None, high]), [(4, Decision::Raised { at_ns: 4 })]);
+        assert_eq!(run(&[high, None, None, None, high, None, Some(0.1)]).len(), 2, "raised at 4, cleared at 6");
+        assert_eq!(run(&[high, None, Some(0.1), None, high, None]), [], "it fell in between");
     }
 
     proptest! {

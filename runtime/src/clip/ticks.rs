@@ -38,6 +38,8 @@ pub struct ClipReader {
     fresh: Frame,
     fresh_valid: bool,
     next_first_frame: u64,
+    /// Nobody will look at the clip under way.
+    passes: bool,
     /// Which frame was squeezed last, and into which slot of the clip: a slow source serves several ticks with one frame.
     last_squeezed: Option<(u64, usize)>,
 }
@@ -57,6 +59,7 @@ impl ClipReader {
             fresh: Frame::default(),
             fresh_valid: false,
             next_first_frame: 1,
+            passes: false,
             last_squeezed: None,
         }
     }
@@ -66,6 +69,21 @@ impl ClipReader {
     /// # Errors
     /// Those of the source, and a time that runs backwards.
     pub fn next_clip(&mut self, source: &mut dyn Source, clip: &mut Clip) -> Result<Next> {
+        self.passes = false;
+        self.cut(source, clip)
+    }
+
+    /// As [`ClipReader::next_clip`], of a clip that nobody will look at: where it lies is written into `clip`, whose pixels
+    /// stay what they are.
+    ///
+    /// # Errors
+    /// As those.
+    pub fn pass_clip(&mut self, source: &mut dyn Source, clip: &mut Clip) -> Result<Next> {
+        self.passes = true;
+        self.cut(source, clip)
+    }
+
+    fn cut(&mut self, source: &mut dyn Source, clip: &mut Clip) -> Result<Next> {
         clip.pixels.resize(self.contract.clip_bytes(), 0);
         loop {
             if let Some(current) = self.current {
@@ -128,7 +146,7 @@ impl ClipReader {
             }
             let earlier =
                 self.previous.filter(|p| self.held_valid && time - p.pts_ns.min(time) <= current.pts_ns - time);
-            if let Some(slot) = self.contract.ticks.iter().position(|&t| t == position) {
+            if let Some(slot) = self.contract.ticks.iter().position(|&t| t == position && !self.passes) {
                 if earlier.is_none() && !self.fresh_valid {
                     source.read(&mut self.fresh)?;
                     self.fresh_valid = true;
@@ -281,6 +299,24 @@ mod tests {
         let mut source = Flat::new((0..14).map(|i| i * 100_000_000).collect(), None);
         // ticks at 0, 200, 400, 600 ms; the next clip begins at 640 ms: ticks at 640, 840, 1040, 1240.
         assert_eq!(clips(&mut source), vec![(1, 7, vec![1, 3, 5, 7]), (8, 13, vec![7, 9, 11, 13])]);
+    }
+
+    #[test]
+    fn a_clip_that_nobody_looks_at_lies_where_it_would_and_the_next_is_what_it_would_be() {
+        for rate in [Some(25.0), None] {
+            let times: Vec<u64> = (0..100).map(|i| i * 40_000_000).collect();
+            let all = clips(&mut Flat::new(times.clone(), rate));
+            let mut source = Flat::new(times, rate);
+            let (mut reader, mut clip) = (ClipReader::new(contract()), Clip::default());
+            for (n, (first, last, picked)) in all.into_iter().enumerate() {
+                let look = n % 2 == 0;
+                let cut = if look { ClipReader::next_clip } else { ClipReader::pass_clip };
+                assert_eq!(cut(&mut reader, &mut source, &mut clip).unwrap(), Next::Clip);
+                assert_eq!((clip.first_frame, clip.last_frame, clip.start_ns), (first, last, n as u64 * 640_000_000));
+                let pixels: Vec<u8> = clip.pixels.chunks(12).map(|p| p[0]).collect();
+                assert_eq!(pixels == picked, look, "clip {n}: {pixels:?}");
+            }
+        }
     }
 
     #[test]

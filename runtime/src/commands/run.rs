@@ -1,36 +1,40 @@
 //! `tadpole run`: the cameras of a config, watched until told to stop.
+//!
+//! | file | what |
+//! |---|---|
+//! | here | config and model → cameras, each on a thread of its own, all of them supervised |
+//! | [`camera`] | one camera, from its source to its alarms |
+//! | [`watcher`] | tells outputs and systemd how the cameras are |
+//! | [`stop`] | ends it all in time |
 
+mod camera;
 mod stop;
+mod watcher;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread::Builder;
 
 use clap::Args;
-use firmware_config::config::{Camera, Config};
+use firmware_config::config::Config;
 use runtime::bundle::Bundle;
 use runtime::engine::Engines;
-use runtime::health::Health;
-use runtime::health::clock::{Clock as _, SystemClock};
-use runtime::health::systemd::Systemd;
+use runtime::health::clock::SystemClock;
+use runtime::health::sensors::Sensors;
+use runtime::health::supervision::{Stage, Supervisor};
+use runtime::health::{Health, shedding};
 use runtime::output::gpio::button::TestButton;
 use runtime::output::gpio::open as gpio;
 use runtime::output::journal::Journal;
-use runtime::output::{AlarmEvent, HealthState, Outputs, Phase};
-use runtime::pipeline::watch::{Seen, Shared, Watch, lock};
-use runtime::pipeline::{Pipeline, RuleOverrides};
-use runtime::source::open::{self, Opened};
-use runtime::source::paced::Paced;
-use runtime::source::sim::SimSource;
+use runtime::output::{AlarmEvent, Outputs, Phase};
+use runtime::pipeline::RuleOverrides;
+use runtime::pipeline::watch::{Shared, lock};
 use runtime::{Error, Result};
 
+use camera::Site;
 use stop::Stop;
-
-/// How often health is looked at.
-const HEALTH_PERIOD: Duration = Duration::from_millis(250);
-/// Waits between attempts to start a camera again, the last one for ever.
-const RETRY_S: [u64; 5] = [1, 2, 5, 10, 30];
+use watcher::Watcher;
 
 /// Watch the cameras of a config, until every recording among them is over or the process is told to stop.
 ///
@@ -51,44 +55,76 @@ pub fn run(args: &RunArgs) -> Result<()> {
     log::info!("model {} {}, engine {}", bundle.manifest.name, &bundle.id[..12], config.model.engine);
     let engines =
         Engines::live(config.model.engine, beside(&args.config, &config.model.bundle).with_extension("engines"));
-    let (outputs, mut button) = outputs(&config, &args.config)?;
+    let (outputs, button) = outputs(&config, &args.config)?;
     let outputs = Arc::new(Mutex::new(outputs));
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;
     let clock = SystemClock::start();
-    let over = RuleOverrides {
-        threshold: config.alarm.threshold,
-        release_ratio: config.alarm.release_ratio,
-        min_length_s: config.alarm.min_length_s,
-        cool_down_s: config.alarm.cool_down_s,
+    let site = Site {
+        bundle: &bundle,
+        engines: &engines,
+        over: RuleOverrides {
+            threshold: config.alarm.threshold,
+            release_ratio: config.alarm.release_ratio,
+            min_length_s: config.alarm.min_length_s,
+            cool_down_s: config.alarm.cool_down_s,
+        },
+        outputs: Arc::clone(&outputs),
+        shed: shedding::start(Sensors::find(Path::new("/")), clock),
+        clock: &clock,
+        stop: &stop,
     };
-    // Every source is opened once here, so that a name that cannot be right is an error at the start, not a retry.
-    let cameras = config.cameras.iter().map(|c| Ok((c, open_live(&c.source)?))).collect::<Result<Vec<_>>>()?;
-    let done = AtomicBool::new(false);
-    let ended = std::thread::scope(|scope| {
-        let mut healths = Vec::new();
-        let mut threads = Vec::new();
-        for (number, (camera, source)) in cameras.into_iter().enumerate() {
-            let live = is_live(&source);
-            let health = Arc::new(Mutex::new(Health::new(&camera.name, live, clock.now())));
-            healths.push(Arc::clone(&health));
-            let (outputs, bundle, engines, clock) = (Arc::clone(&outputs), &bundle, &engines, &clock);
-            let stop = (number, &stop);
-            threads.push(
-                scope.spawn(move || attend(camera, source, (bundle, engines), over, &outputs, &health, clock, stop)),
-            );
-        }
-        let (watcher_outputs, watcher_clock, done) = (Arc::clone(&outputs), &clock, &done);
-        scope.spawn(move || look_after(&healths, &watcher_outputs, button.as_mut(), watcher_clock, done));
-        let results: Vec<_> = threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        done.store(true, Ordering::Relaxed);
-        for result in results {
-            result.map_err(|_| Error::failed("camera", "its thread panicked", "report this, with the log"))??;
-        }
-        Ok(())
-    });
+    let ended = supervise(&config, &site, button);
     lock(&outputs).close();
     stop.ended();
     ended
+}
+
+/// Start every camera and who looks after them, and see to it that they go on, until all have ended.
+fn supervise(config: &Config, site: &Site, button: Option<TestButton>) -> Result<()> {
+    // Everything is opened once here: what cannot be right is an error at the start, and not a retry.
+    let opened = config.cameras.iter().map(|camera| site.open(camera)).collect::<Result<Vec<_>>>()?;
+    let health = |(camera, live): (_, bool)| Arc::new(Mutex::new(Health::new(camera, live, site.clock.now())));
+    let names = config.cameras.iter().map(|camera| camera.name.as_str());
+    let healths: Vec<Shared<Health>> = names.zip(opened.iter().map(|ready| ready.live)).map(health).collect();
+    let supervisor = Supervisor {
+        clock: site.clock,
+        healths: &healths,
+        outputs: &site.outputs,
+        pause: &|time| site.stop.sleep(time),
+        give_up: &|| site.stop.give_up(&site.outputs),
+    };
+    let mut watcher = Watcher::new(&healths, &site.outputs, &site.shed, button);
+    let done = AtomicBool::new(false);
+    let (supervisor, healths, done) = (&supervisor, &healths, &done);
+    let no_thread = |e: std::io::Error| {
+        site.stop.give_up(&site.outputs);
+        Error::failed("run", format!("no thread can be started: {e}"), "free some memory")
+    };
+    std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for (number, (camera, ready)) in config.cameras.iter().zip(opened).enumerate() {
+            let stage = Stage::Camera { number, live: ready.live };
+            let mut first = Some(ready);
+            let life = move || {
+                let ready = first.take().map_or_else(|| site.open(camera), Ok)?;
+                site.watch(number, camera, ready, &healths[number])
+            };
+            let named = Builder::new().name(camera.name.clone());
+            threads.push(named.spawn_scoped(scope, move || supervisor.attend(stage, life)).map_err(no_thread));
+        }
+        let look = move || {
+            watcher.watch(supervisor.clock, done);
+            Ok(())
+        };
+        let named = Builder::new().name("watcher".into());
+        let watching = named.spawn_scoped(scope, move || supervisor.attend(Stage::Watcher, look)).map_err(no_thread);
+        let join = |thread: Result<std::thread::ScopedJoinHandle<'_, Result<()>>>| {
+            thread?.join().map_err(|_| Error::failed("run", "a thread of it panicked", "report this, with the log"))?
+        };
+        let ended: Vec<_> = threads.into_iter().map(join).collect();
+        done.store(true, Ordering::Relaxed);
+        ended.into_iter().chain([join(watching)]).collect()
+    })
 }
 
 fn beside(config: &Path, path: &str) -> PathBuf {
@@ -108,133 +144,11 @@ fn outputs(config: &Config, file: &Path) -> Result<(Outputs, Option<TestButton>)
     Ok((outputs, button))
 }
 
-/// Open a source as a camera: simulated roads run at the speed of life.
-fn open_live(uri: &str) -> Result<Opened> {
-    if uri.starts_with("sim://") {
-        return Ok(Opened::Frames(Box::new(Paced::new(SimSource::open(uri)?))));
-    }
-    open::open(uri)
-}
-
-fn is_live(source: &Opened) -> bool {
-    matches!(source, Opened::Frames(frames) if frames.info().live)
-}
-
-/// One camera, from start to end; a live one that fails is started again, at a bounded rate.
-#[allow(clippy::too_many_arguments)] // Called once; a struct for them would be taken apart at once.
-fn attend(
-    camera: &Camera,
-    mut source: Opened,
-    (bundle, engines): (&Bundle, &Engines),
-    over: RuleOverrides,
-    outputs: &Shared<Outputs>,
-    health: &Shared<Health>,
-    clock: &SystemClock,
-    (number, stop): (usize, &Stop),
-) -> Result<()> {
-    let live = is_live(&source);
-    let mut failures = 0;
-    // A camera that is away says so at every attempt; people are told once.
-    let mut gap = String::new();
-    loop {
-        if let Opened::Frames(frames) = &source {
-            stop.reads(number, &frames.stopper());
-        }
-        let pipeline = Pipeline::new(source, bundle, engines, &over)?;
-        let mut watch = Watch::new(&camera.name, pipeline, Arc::clone(outputs), Arc::clone(health));
-        let error = loop {
-            if stop.asked() {
-                watch.interrupt().iter().for_each(say);
-                return Ok(());
-            }
-            match watch.step(clock.now()) {
-                Ok((seen, event)) => {
-                    if let Some(event) = event {
-                        say(&event);
-                    }
-                    match seen {
-                        Seen::Segment(..) => {
-                            failures = 0;
-                            gap.clear();
-                        }
-                        Seen::Gap(reason) if reason == gap => {}
-                        Seen::Gap(reason) => {
-                            log::warn!("{}: frames lost: {reason}", camera.name);
-                            gap = reason;
-                        }
-                        Seen::End => {
-                            let why = if stop.asked() { "stopped" } else { "the recording is over" };
-                            log::info!("{}: {why}", camera.name);
-                            return Ok(());
-                        }
-                    }
-                }
-                Err(error) => break error,
-            }
-        };
-        if !live {
-            return Err(error);
-        }
-        source = loop {
-            let wait = Duration::from_secs(RETRY_S[failures.min(RETRY_S.len() - 1)]);
-            failures += 1;
-            log::error!("{}: {error}; trying again in {} s", camera.name, wait.as_secs());
-            if stop.sleep(wait) {
-                return Ok(());
-            }
-            match open_live(&camera.source) {
-                Ok(source) => break source,
-                Err(again) => lock(health).error(&again),
-            }
-        };
-    }
-}
-
 fn say(event: &AlarmEvent) {
     match event.phase {
         Phase::Started => {
             log::warn!("{}: ALARM {} at {:.1} s, score {:.3}", event.camera, event.id, event.start_s, event.peak);
         }
         Phase::Ended => log::info!("{}: alarm {} over at {:.1} s", event.camera, event.id, event.end_s),
-    }
-}
-
-/// Tell outputs, people and systemd when a camera's health changes, keep the heartbeat going, and look at the test button.
-fn look_after(
-    healths: &[Shared<Health>],
-    outputs: &Shared<Outputs>,
-    mut button: Option<&mut TestButton>,
-    clock: &SystemClock,
-    done: &AtomicBool,
-) {
-    let mut systemd = Systemd::from_env(Duration::from_secs(RETRY_S[RETRY_S.len() - 1]));
-    while !done.load(Ordering::Relaxed) {
-        let fault = lock(outputs).fault();
-        let mut well = true;
-        for health in healths {
-            let mut health = lock(health);
-            health.outputs(fault.clone());
-            let change = health.check(clock.now());
-            well &= health.reason().is_none();
-            drop(health);
-            if let Some(event) = change {
-                match event.state {
-                    HealthState::Ok => log::info!("{}: ok", event.camera),
-                    HealthState::Degraded => log::error!("{}: degraded: {}", event.camera, event.reason),
-                }
-                lock(outputs).health(&event).iter().for_each(|error| log::error!("{}: {error}", event.camera));
-            }
-        }
-        lock(outputs).beat(well).iter().for_each(|error| log::error!("{error}"));
-        match button.as_mut().map_or(Ok(None), |button| button.poll(clock.now())) {
-            Ok(None) => {}
-            Ok(Some(event)) => {
-                say(&event);
-                lock(outputs).alarm(&event).iter().for_each(|error| log::error!("{}: {error}", event.camera));
-            }
-            Err(error) => log::error!("{error}"),
-        }
-        systemd.look(clock.now(), healths);
-        std::thread::sleep(HEALTH_PERIOD);
     }
 }

@@ -27,6 +27,8 @@ pub struct Segment {
     pub start_ns: u64,
     /// End, nanoseconds.
     pub end_ns: u64,
+    /// Nobody looked at it, to shed load: its row is that of the segment before.
+    pub held: bool,
 }
 
 /// What [`Feed::next_row`] found.
@@ -88,6 +90,16 @@ impl Extractor {
     }
 }
 
+/// What a feed saw last, and how often it looks.
+pub struct Look {
+    /// One clip in so many is looked at.
+    every: u32,
+    /// Segments since the last look, that one included; 0 before the first.
+    age: u32,
+    /// The row that the last look gave, before the background was subtracted.
+    row: Vec<f32>,
+}
+
 /// Segment features, one after another, from frames or from a recording of rows.
 pub enum Feed {
     /// Frames through clip and extractor.
@@ -104,6 +116,8 @@ pub enum Feed {
         clip: Clip,
         /// Segments so far.
         count: u64,
+        /// What was seen last.
+        look: Look,
     },
     /// Recorded rows.
     Rows {
@@ -129,12 +143,27 @@ impl Feed {
         };
         let reader = Box::new(ClipReader::new(contract));
         let background = Background::new(extractor.contract.background_segments);
-        Ok(Self::Frames { source, reader, extractor, background, clip: Clip::default(), count: 0 })
+        Ok(Self::Frames {
+            source,
+            reader,
+            extractor,
+            background,
+            clip: Clip::default(),
+            count: 0,
+            look: Look { every: 1, age: 0, row: Vec::new() },
+        })
     }
 
     /// A feed of recorded rows. They count as segments of 16 frames at 25/s.
     pub fn rows(source: RowSource) -> Self {
         Self::Rows { source, count: 0 }
+    }
+
+    /// Look at one clip in `every` from now on; recorded rows are all taken.
+    pub fn look_at_one_in(&mut self, every: u32) {
+        if let Self::Frames { look, .. } = self {
+            look.every = every;
+        }
     }
 
     /// The next segment's feature, written into `row`.
@@ -143,16 +172,30 @@ impl Feed {
     /// Those of the source, and of the extractor.
     pub fn next_row(&mut self, row: &mut Vec<f32>) -> Result<Fed> {
         match self {
-            Self::Frames { source, reader, extractor, background, clip, count } => {
-                match reader.next_clip(source.as_mut(), clip)? {
+            Self::Frames { source, reader, extractor, background, clip, count, look } => {
+                let held = (1..look.every).contains(&look.age);
+                let next = if held {
+                    reader.pass_clip(source.as_mut(), clip)?
+                } else {
+                    reader.next_clip(source.as_mut(), clip)?
+                };
+                match next {
                     Next::Gap { reason } => {
                         background.restart();
+                        look.age = 0;
                         return Ok(Fed::Gap { reason });
                     }
                     Next::End => return Ok(Fed::End),
                     Next::Clip => {}
                 }
-                extractor.extract(clip, row)?;
+                if held {
+                    row.clone_from(&look.row);
+                    look.age += 1;
+                } else {
+                    extractor.extract(clip, row)?;
+                    look.row.clone_from(row);
+                    look.age = 1;
+                }
                 background.subtract(row);
                 let segment = Segment {
                     number: *count,
@@ -160,6 +203,7 @@ impl Feed {
                     last_frame: clip.last_frame,
                     start_ns: clip.start_ns,
                     end_ns: clip.end_ns,
+                    held,
                 };
                 *count += 1;
                 Ok(Fed::Row(segment))
@@ -176,6 +220,7 @@ impl Feed {
                     last_frame: (number + 1) * 16,
                     start_ns: number * 640_000_000,
                     end_ns: (number + 1) * 640_000_000,
+                    held: false,
                 }))
             }
         }

@@ -1,4 +1,8 @@
 //! Time as a value. Nothing that decides reads a clock: it is given the time since some beginning.
+//!
+//! The wall clock is no part of this. A pole's clock starts in 1970, jumps when the network comes, and is set by people: the
+//! lints (`clippy.toml`) refuse `SystemTime` everywhere, what cameras say of theirs is held against this machine's monotonic
+//! clock ([`Times`](crate::source::live::times::Times)), and a test of the whole program has the date jump by ten years.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

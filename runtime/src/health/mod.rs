@@ -1,16 +1,21 @@
 //! Whether a camera's scores can be relied upon. Pure: events and the time go in, a change of state comes out.
 //!
 //! ```text
-//!        gap · engine failed · score not finite · no frame for 2 s (live) · output fault
-//!   ok ──────────────────────────────────────────────────────────────────────────────────▶ degraded
-//!      ◀────────────────────────────────────────────────────────────────────────────────
+//!        gap · stage failed · score not finite · no frame for 2 s (live) · output fault
+//!   ok ─────────────────────────────────────────────────────────────────────────────────▶ degraded
+//!      ◀───────────────────────────────────────────────────────────────────────────────
 //!        a frame came and a score that is finite was made since; outputs without fault
 //! ```
+//!
+//! Between them is "reduced": all is well, but fewer clips are looked at, to spare a hot board ([`shedding`]).
 //!
 //! "Degraded" is the promise that a silent alarm is not taken for a quiet road: an engine that fails never looks like
 //! "nothing happens".
 
 pub mod clock;
+pub mod sensors;
+pub mod shedding;
+pub mod supervision;
 pub mod systemd;
 
 use std::time::Duration;
@@ -34,6 +39,10 @@ pub struct Counters {
     pub gaps: u64,
     /// Segments scored.
     pub scores: u64,
+    /// Those of them that nobody looked at, to shed load.
+    pub segments_held: u64,
+    /// Alarms.
+    pub alarms: u64,
     /// Scores that were not finite.
     pub scores_not_finite: u64,
     /// Errors, by kind.
@@ -53,6 +62,8 @@ pub struct ErrorCounters {
     pub unavailable: u64,
     /// [`ErrorKind::Failed`].
     pub failed: u64,
+    /// [`ErrorKind::Panicked`].
+    pub panicked: u64,
 }
 
 impl ErrorCounters {
@@ -63,6 +74,7 @@ impl ErrorCounters {
             ErrorKind::Untrusted => &mut self.untrusted,
             ErrorKind::Unavailable => &mut self.unavailable,
             ErrorKind::Failed => &mut self.failed,
+            ErrorKind::Panicked => &mut self.panicked,
         } += 1;
     }
 }
@@ -79,6 +91,8 @@ pub struct Health {
     score: Option<String>,
     /// Why an output does not work.
     output: Option<String>,
+    /// Why fewer clips are looked at.
+    load: Option<String>,
     told: Option<String>,
     counters: Counters,
 }
@@ -93,6 +107,7 @@ impl Health {
             stream: None,
             score: None,
             output: None,
+            load: None,
             told: None,
             counters: Counters::default(),
         }
@@ -123,15 +138,21 @@ impl Health {
         }
     }
 
-    /// The extractor or the head failed.
-    pub fn engine_failed(&mut self, error: &Error) {
-        self.error(error);
-        self.score = Some(error.to_string());
+    /// The segment that was scored last was not looked at.
+    pub fn held(&mut self) {
+        self.counters.segments_held += 1;
     }
 
-    /// An error that does not touch the scores is counted.
-    pub fn error(&mut self, error: &Error) {
+    /// An alarm begins; its number, from 1.
+    pub fn alarm(&mut self) -> u64 {
+        self.counters.alarms += 1;
+        self.counters.alarms
+    }
+
+    /// A stage failed, or could not be started: nothing is scored until the next score.
+    pub fn failed(&mut self, error: &Error) {
         self.counters.errors.count(error.kind);
+        self.score = Some(error.to_string());
     }
 
     /// What is wrong with the outputs now, if anything.
@@ -139,11 +160,19 @@ impl Health {
         self.output = fault;
     }
 
+    /// Why fewer clips are looked at now than usual, if they are.
+    pub fn load(&mut self, reason: Option<&str>) {
+        if self.load.as_deref() != reason {
+            self.load = reason.map(str::to_owned);
+        }
+    }
+
     /// Look at the clock, and tell of a change since the last call. To be called after every event and, on a live
     /// camera, at least once a second.
     pub fn check(&mut self, now: Duration) -> Option<HealthEvent> {
         let silence = now.saturating_sub(self.last_frame);
-        if self.live && self.stream.is_none() && silence > FRAME_SILENCE_MAX {
+        // A stage that has failed says why there is no frame.
+        if self.live && self.stream.is_none() && self.score.is_none() && silence > FRAME_SILENCE_MAX {
             self.stream = Some(format!("no frame for more than {} s", FRAME_SILENCE_MAX.as_secs()));
         }
         let reason = self.reason().map(str::to_owned);
@@ -154,18 +183,45 @@ impl Health {
         Some(self.event())
     }
 
-    /// What is wrong, the worst first; `None` when all is well.
+    /// Whether silence is an illness.
+    pub fn live(&self) -> bool {
+        self.live
+    }
+
+    /// The camera's name.
+    pub fn camera(&self) -> &str {
+        &self.camera
+    }
+
+    /// True when a segment was scored lately: the camera would be missed.
+    pub fn scores(&self, now: Duration) -> bool {
+        self.counters.scores > 0 && now.saturating_sub(self.last_frame) <= systemd::SCORE_MAX
+    }
+
+    /// What is not as it should be, the worst first; `None` when all is well.
     pub fn reason(&self) -> Option<&str> {
+        self.illness().or(self.load.as_deref())
+    }
+
+    /// How it is.
+    pub fn state(&self) -> HealthState {
+        match (self.illness(), &self.load) {
+            (Some(_), _) => HealthState::Degraded,
+            (None, Some(_)) => HealthState::Reduced,
+            (None, None) => HealthState::Ok,
+        }
+    }
+
+    fn illness(&self) -> Option<&str> {
         self.stream.as_deref().or(self.score.as_deref()).or(self.output.as_deref())
     }
 
     /// The present state as an event.
     pub fn event(&self) -> HealthEvent {
-        let reason = self.reason();
         HealthEvent {
             camera: self.camera.clone(),
-            state: if reason.is_some() { HealthState::Degraded } else { HealthState::Ok },
-            reason: reason.unwrap_or_default().to_owned(),
+            state: self.state(),
+            reason: self.reason().unwrap_or_default().to_owned(),
         }
     }
 
@@ -212,7 +268,7 @@ mod tests {
         for break_it in [
             (|h: &mut Health| h.score(f32::NAN)) as fn(&mut Health),
             |h| h.score(f32::INFINITY),
-            |h| h.engine_failed(&Error::failed("head", "blew up", "restart")),
+            |h| h.failed(&Error::failed("head", "blew up", "restart")),
         ] {
             let mut health = Health::new("a", true, s(0.0));
             break_it(&mut health);
@@ -238,10 +294,40 @@ mod tests {
     fn a_fault_of_an_output_is_told_with_its_reason() {
         let mut health = Health::new("a", true, s(0.0));
         health.outputs(Some("journal: disk full".into()));
-        health.error(&Error::unavailable("x", "y", "z"));
         assert_eq!(state(health.check(s(0.0))), Some((HealthState::Degraded, "journal: disk full".into())));
         health.outputs(None);
         assert_eq!(health.check(s(0.0)).unwrap().state, HealthState::Ok);
-        assert_eq!(health.counters().errors.unavailable, 1);
+    }
+
+    #[test]
+    fn failures_are_counted_by_kind_and_alarms_numbered() {
+        let mut health = Health::new("a", true, s(0.0));
+        health.failed(&Error::unavailable("x", "y", "z"));
+        health.failed(&Error::new(ErrorKind::Panicked, "x", "y", "z"));
+        let errors = ErrorCounters { unavailable: 1, panicked: 1, ..ErrorCounters::default() };
+        assert_eq!((health.counters().errors, health.alarm(), health.alarm()), (errors, 1, 2));
+        assert_eq!(state(health.check(s(9.0))).unwrap().1, "x: y; z", "why there is no frame, not that there is none");
+    }
+
+    #[test]
+    fn load_that_is_shed_is_told_and_is_no_illness() {
+        let mut health = Health::new("a", true, s(0.0));
+        health.load(Some("hot"));
+        assert_eq!(state(health.check(s(0.0))), Some((HealthState::Reduced, "hot".into())));
+        health.outputs(Some("journal: disk full".into()));
+        assert_eq!(health.check(s(0.0)).unwrap().state, HealthState::Degraded, "the worst is told");
+        health.outputs(None);
+        assert_eq!(health.check(s(0.0)).unwrap().state, HealthState::Reduced);
+        health.load(None);
+        assert_eq!(health.check(s(0.0)).unwrap().state, HealthState::Ok);
+    }
+
+    #[test]
+    fn a_camera_scores_from_its_first_score_until_it_is_silent() {
+        let mut health = Health::new("a", true, s(0.0));
+        assert!(!health.scores(s(0.0)));
+        health.frame(s(1.0), 0);
+        health.score(0.5);
+        assert!(health.scores(s(2.0)) && !health.scores(s(1.0) + systemd::SCORE_MAX + s(0.1)));
     }
 }

@@ -1,6 +1,6 @@
 //! What systemd is told. In flow the health of every camera and the time, a few times a second; out flow
 //! - `READY=1`, once every live camera has scored a segment or said why it cannot;
-//! - `STATUS=`, one line for `systemctl status`, whenever a camera's health changes;
+//! - `STATUS=`, one line for `systemctl status`, whenever a camera's health changes, or the load that is shed;
 //! - `WATCHDOG=1`, while every live camera gets on;
 //! - `STOPPING=1`, when the cameras are no longer looked after.
 //!
@@ -17,6 +17,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::{Counters, Health};
+use crate::output::HealthState;
 use crate::pipeline::watch::{Shared, lock};
 
 /// A live camera whose frames flow scores a segment every 0.64 s; one that has not for this long hangs, or its source
@@ -47,7 +48,9 @@ struct Progress {
     /// The last change was a segment, and nothing else.
     flows: bool,
     hangs: bool,
-    /// Why the camera is degraded, as it was told.
+    /// It hangs, or is degraded.
+    ill: bool,
+    /// Why the camera is not as it should be, as it was told.
     told: Option<String>,
 }
 
@@ -97,7 +100,7 @@ impl Systemd {
     }
 
     fn status(&self, healths: &[Shared<Health>]) -> String {
-        let ill = self.cameras.iter().filter(|camera| camera.told.is_some()).count();
+        let ill = self.cameras.iter().filter(|camera| camera.ill).count();
         let mut line = match (healths.len(), ill) {
             (1, 0) => "1 camera, ok".into(),
             (all, 0) => format!("{all} cameras, all ok"),
@@ -133,9 +136,8 @@ impl Progress {
     fn look(&mut self, now: Duration, health: &Health, wait_max: Duration) -> bool {
         let counters = *health.counters();
         if self.at.is_none() || counters != self.counters {
-            let segments_only = Counters { frames: 0, scores: 0, frames_dropped: 0, ..counters }
-                == Counters { frames: 0, scores: 0, frames_dropped: 0, ..self.counters };
-            self.flows = segments_only && counters.scores != self.counters.scores;
+            let lost = |counters: &Counters| (counters.gaps, counters.scores_not_finite, counters.errors);
+            self.flows = lost(&counters) == lost(&self.counters) && counters.scores != self.counters.scores;
             self.counters = counters;
             self.at = Some(now);
         }
@@ -151,6 +153,7 @@ impl Progress {
             self.told = reason.map(str::to_owned);
         }
         self.hangs = hangs;
+        self.ill = hangs || health.state() == HealthState::Degraded;
         changed
     }
 
@@ -257,7 +260,7 @@ mod tests {
         let said = told(&mut systemd, &healths, 0..300, |second| {
             score(&healths[0], s(second));
             if second % 40 == 0 {
-                lock(&healths[1]).error(&Error::unavailable("b", "is not there", "plug it in"));
+                lock(&healths[1]).failed(&Error::unavailable("b", "is not there", "plug it in"));
             }
         });
         assert_eq!(fed(&said).len(), 30, "{said:?}");
@@ -282,6 +285,16 @@ mod tests {
         let said = told(&mut systemd, &healths, 0..500, |_| {});
         assert_eq!(said[0], (0, "READY=1".into()));
         assert_eq!(fed(&said).len(), 50);
+    }
+
+    #[test]
+    fn load_that_is_shed_is_told_and_nobody_counts_as_degraded() {
+        let healths = [camera("a"), camera("b")];
+        let mut systemd = Systemd::new(WAIT_MAX, None);
+        healths.iter().for_each(|health| lock(health).load(Some("hot")));
+        lock(&healths[1]).gap("gone");
+        let (_, status) = systemd.judge(s(0), &healths);
+        assert_eq!(status.unwrap(), "1 of 2 cameras degraded; a: hot; b: gone");
     }
 
     #[test]

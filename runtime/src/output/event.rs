@@ -1,7 +1,9 @@
-//! What outputs are told: an alarm began or ended, a camera is well or not. One JSON object each, the same in the
-//! journal, in replies and on the wire. Times are seconds of the source's own clock; the wall clock is no part of them.
+//! What outputs are told: an alarm began or ended, a camera is well or not, a stage has failed. One JSON object each, the
+//! same in the journal, in replies and on the wire. Times are seconds of the source's own clock; the wall clock is no part of them.
 
 use serde::{Deserialize, Serialize};
+
+use crate::ErrorKind;
 
 /// Whether an alarm begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,8 @@ pub struct AlarmEvent {
 pub enum HealthState {
     /// Frames flow and are scored.
     Ok,
+    /// They are, but fewer of them than usual, to spare the board.
+    Reduced,
     /// They do not, or an output fails.
     Degraded,
 }
@@ -57,7 +61,20 @@ pub struct HealthEvent {
     pub reason: String,
 }
 
-/// Either event, as one line of the journal: `{"event":"alarm",...}`.
+/// A stage has failed: a camera's pipeline, or what looks after all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultEvent {
+    /// The camera's name, or the stage's.
+    pub camera: String,
+    /// What sort of failure.
+    pub kind: ErrorKind,
+    /// What failed and why; of a panic, its message and its place in the source.
+    pub reason: String,
+    /// Seconds until it is started again; absent when it is not.
+    pub restart_s: Option<u64>,
+}
+
+/// Any event, as one line of the journal: `{"event":"alarm",...}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -65,6 +82,8 @@ pub enum Event {
     Alarm(AlarmEvent),
     /// A change of health.
     Health(HealthEvent),
+    /// A failure.
+    Fault(FaultEvent),
 }
 
 #[cfg(test)]
@@ -101,6 +120,12 @@ pub(crate) mod tests {
         assert_eq!(
             serde_json::to_string(&Event::Health(health)).unwrap(),
             r#"{"event":"health","camera":"a","state":"degraded","reason":"dark"}"#
+        );
+        let kind = ErrorKind::Panicked;
+        let fault = FaultEvent { camera: "a".into(), kind, reason: "panicked at x.rs:1:2: no".into(), restart_s: None };
+        assert_eq!(
+            serde_json::to_string(&Event::Fault(fault)).unwrap(),
+            r#"{"event":"fault","camera":"a","kind":"panicked","reason":"panicked at x.rs:1:2: no","restart_s":null}"#
         );
     }
 }

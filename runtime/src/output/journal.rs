@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::{AlarmEvent, Event, HealthEvent, Output};
+use super::{AlarmEvent, Event, FaultEvent, HealthEvent, Output};
 use crate::{Error, Result};
 
 /// Events that may wait to be written.
@@ -62,7 +62,11 @@ impl Journal {
         self.dropped += 1;
         let why = match sent {
             Some(Err(TrySendError::Full(_))) => "the disk is too slow",
-            _ => "its thread has died",
+            _ => {
+                let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+                "its thread has died".clone_into(fault.get_or_insert_default());
+                "its thread has died"
+            }
         };
         Err(Error::failed(
             self.path.display().to_string(),
@@ -83,6 +87,10 @@ impl Output for Journal {
 
     fn health(&mut self, event: &HealthEvent) -> Result<()> {
         self.put(Event::Health(event.clone()))
+    }
+
+    fn failed(&mut self, event: &FaultEvent) -> Result<()> {
+        self.put(Event::Fault(event.clone()))
     }
 
     fn fault(&self) -> Option<String> {

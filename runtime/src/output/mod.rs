@@ -11,8 +11,9 @@ pub mod event;
 pub mod gpio;
 pub mod journal;
 
-pub use event::{AlarmEvent, Event, HealthEvent, HealthState, Phase};
+pub use event::{AlarmEvent, Event, FaultEvent, HealthEvent, HealthState, Phase};
 
+use crate::health::supervision::panics;
 use crate::{Error, Result};
 
 /// Someone who is told.
@@ -34,6 +35,14 @@ pub trait Output: Send {
         Ok(())
     }
 
+    /// A stage has failed.
+    ///
+    /// # Errors
+    /// As [`Output::alarm`].
+    fn failed(&mut self, _event: &FaultEvent) -> Result<()> {
+        Ok(())
+    }
+
     /// Several times a second: whether all is well now. For outputs that must show that somebody is still watching.
     ///
     /// # Errors
@@ -48,7 +57,7 @@ pub trait Output: Send {
     }
 }
 
-/// All outputs of one process. No failure of one keeps the others from being told.
+/// All outputs of one process. No failure of one, and no panic, keeps the others from being told.
 #[derive(Default)]
 pub struct Outputs(Vec<Box<dyn Output>>);
 
@@ -60,27 +69,44 @@ impl Outputs {
 
     /// Tell all of an alarm; the failures, if any.
     pub fn alarm(&mut self, event: &AlarmEvent) -> Vec<Error> {
-        self.0.iter_mut().filter_map(|o| o.alarm(event).err()).collect()
+        self.each(|output| output.alarm(event))
     }
 
     /// Tell all of a change of health; the failures, if any.
     pub fn health(&mut self, event: &HealthEvent) -> Vec<Error> {
-        self.0.iter_mut().filter_map(|o| o.health(event).err()).collect()
+        self.each(|output| output.health(event))
+    }
+
+    /// Tell all of a failure; the failures of telling it, if any.
+    pub fn failed(&mut self, event: &FaultEvent) -> Vec<Error> {
+        self.each(|output| output.failed(event))
     }
 
     /// Tell all whether all is well; the failures, if any.
     pub fn beat(&mut self, well: bool) -> Vec<Error> {
-        self.0.iter_mut().filter_map(|o| o.beat(well).err()).collect()
+        self.each(|output| output.beat(well))
     }
 
     /// Close all of them, in their order: lines to their safe level first, then what waits for a disk.
     pub fn close(&mut self) {
-        self.0.drain(..).for_each(drop);
+        for output in self.0.drain(..) {
+            if let Err(panic) = panics::catch(move || drop(output)) {
+                log::error!("{}", panic.error("an output that is closed"));
+            }
+        }
     }
 
     /// The first fault among them, with the output's name.
     pub fn fault(&self) -> Option<String> {
         self.0.iter().find_map(|o| Some(format!("{}: {}", o.name(), o.fault()?)))
+    }
+
+    fn each(&mut self, mut tell: impl FnMut(&mut dyn Output) -> Result<()>) -> Vec<Error> {
+        let failure = |output: &mut Box<dyn Output>| match panics::catch(|| tell(output.as_mut())) {
+            Ok(told) => told.err(),
+            Err(panic) => Some(panic.error(output.name())),
+        };
+        self.0.iter_mut().filter_map(failure).collect()
     }
 }
 
@@ -89,7 +115,14 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
-    struct Listener(Arc<Mutex<Vec<u64>>>, bool);
+    #[derive(PartialEq)]
+    enum Ear {
+        Hears,
+        Broken,
+        Panics,
+    }
+
+    struct Listener(Arc<Mutex<Vec<u64>>>, Ear);
 
     impl Output for Listener {
         fn name(&self) -> &'static str {
@@ -97,27 +130,32 @@ mod tests {
         }
 
         fn alarm(&mut self, event: &AlarmEvent) -> Result<()> {
-            if self.1 {
-                return Err(Error::failed("listener", "is broken", "mend it"));
+            match self.1 {
+                Ear::Hears => {}
+                Ear::Broken => return Err(Error::failed("listener", "is broken", "mend it")),
+                Ear::Panics => panic!("deaf"),
             }
             self.0.lock().unwrap().push(event.id);
             Ok(())
         }
 
         fn fault(&self) -> Option<String> {
-            self.1.then(|| "is broken".into())
+            (self.1 == Ear::Broken).then(|| "is broken".into())
         }
     }
 
     #[test]
-    fn one_broken_output_does_not_silence_the_next() {
+    fn one_broken_output_does_not_silence_the_next_and_neither_does_one_that_panics() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let mut outputs = Outputs::default();
         assert_eq!(outputs.fault(), None);
-        outputs.push(Listener(Arc::clone(&heard), true));
-        outputs.push(Listener(Arc::clone(&heard), false));
+        for ear in [Ear::Broken, Ear::Panics, Ear::Hears] {
+            outputs.push(Listener(Arc::clone(&heard), ear));
+        }
         let event = event::tests::started("pole 3", 7);
-        assert_eq!(outputs.alarm(&event).len(), 1);
+        let failures = outputs.alarm(&event);
+        assert_eq!(failures.len(), 2);
+        assert!(failures[1].to_string().contains("deaf"), "{}", failures[1]);
         assert_eq!(*heard.lock().unwrap(), [7]);
         assert_eq!(outputs.fault().unwrap(), "listener: is broken");
     }

@@ -120,6 +120,13 @@ impl Pipeline {
         self.alarm.interrupt(self.end_ns)
     }
 
+    /// Look at one clip in `every` from now on; 1 looks at all of them. A segment that is not looked at takes the row of the
+    /// one before, so that the window is as long as ever and each score means what it always means. It decides nothing:
+    /// only what was looked at raises or ends an alarm, and the time between counts for the alarm's minimum length.
+    pub fn look_at_one_in(&mut self, every: u32) {
+        self.feed.look_at_one_in(every);
+    }
+
     /// The feed, for pictures of the last clip.
     pub fn feed(&self) -> &Feed {
         &self.feed
@@ -138,7 +145,12 @@ impl Pipeline {
                     // Every buffer has its size now; what loading and first runs left between them is free.
                     memory::give_back();
                 }
-                let decision = self.alarm.judge(score, self.scorer.segments(), segment.end_ns);
+                let decision = if segment.held {
+                    self.alarm.hold();
+                    None
+                } else {
+                    self.alarm.judge(score, self.scorer.segments(), segment.end_ns)
+                };
                 Ok(Step::Scored { segment, score, decision })
             }
             Fed::Gap { reason } => {
@@ -149,3 +161,6 @@ impl Pipeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

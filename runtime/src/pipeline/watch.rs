@@ -9,6 +9,7 @@ use crate::Result;
 use crate::alarm::Decision;
 use crate::features::Segment;
 use crate::health::Health;
+use crate::health::supervision::panics;
 use crate::output::{AlarmEvent, Outputs, Phase};
 
 /// Something shared between a camera's thread and those who look after it.
@@ -37,7 +38,6 @@ pub struct Watch {
     outputs: Shared<Outputs>,
     health: Shared<Health>,
     last: Segment,
-    alarms: u64,
     current: Option<AlarmEvent>,
 }
 
@@ -50,7 +50,12 @@ impl Watch {
         health: Shared<Health>,
     ) -> Self {
         let camera = camera.into();
-        Self { camera, pipeline, outputs, health, last: Segment::default(), alarms: 0, current: None }
+        Self { camera, pipeline, outputs, health, last: Segment::default(), current: None }
+    }
+
+    /// Look at one clip in `every` from now on, to shed load; see [`Pipeline::look_at_one_in`].
+    pub fn look_at_one_in(&mut self, every: u32) {
+        self.pipeline.look_at_one_in(every);
     }
 
     /// The pipeline.
@@ -62,9 +67,9 @@ impl Watch {
     /// or ended here.
     ///
     /// # Errors
-    /// Those of the pipeline, after an alarm that is on was ended and health was told.
+    /// Those of the pipeline, and its panics, after an alarm that is on was ended. The pipeline is not to be used again.
     pub fn step(&mut self, now: Duration) -> Result<(Seen, Option<AlarmEvent>)> {
-        let step = self.pipeline.step();
+        let step = panics::caught(&self.camera, || self.pipeline.step());
         match step {
             Ok(Step::Scored { segment, score, decision }) => {
                 self.last = segment;
@@ -72,6 +77,9 @@ impl Watch {
                 let mut health = lock(&self.health);
                 health.frame(now, dropped);
                 health.score(score);
+                if segment.held {
+                    health.held();
+                }
                 drop(health);
                 if let Some(current) = &mut self.current {
                     current.peak = current.peak.max(score);
@@ -84,7 +92,6 @@ impl Watch {
             }
             Ok(Step::End { decision }) => Ok((Seen::End, decision.map(|d| self.tell(d, 0.0)))),
             Err(error) => {
-                lock(&self.health).engine_failed(&error);
                 if let Some(decision) = self.pipeline.interrupt() {
                     self.tell(decision, 0.0);
                 }
@@ -109,11 +116,11 @@ impl Watch {
                 ..begun
             },
             (Decision::Raised { at_ns } | Decision::Cleared { at_ns, .. }, _) => {
-                self.alarms += 1;
+                let id = lock(&self.health).alarm();
                 AlarmEvent {
                     phase: Phase::Started,
                     camera: self.camera.clone(),
-                    id: self.alarms,
+                    id,
                     segment: self.last.number,
                     start_s: seconds(at_ns),
                     end_s: seconds(at_ns),

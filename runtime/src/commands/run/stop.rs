@@ -1,5 +1,5 @@
 //! SIGTERM and SIGINT: a run that is told to stop ends its alarms, opens its relay and leaves, within
-//! [`GRACE`] + [`FORCE`] and whatever hangs.
+//! [`GRACE`] + [`FORCE`] and whatever hangs. One that gives itself up goes the same way.
 //!
 //! First every camera is told, also one that waits for frames or for its next attempt; when all have ended, the run
 //! closes its outputs and returns. If something does not end in time, or at a second signal, a thread of its own puts
@@ -49,19 +49,34 @@ impl Stop {
         let (told, outputs) = (stop.clone(), Arc::clone(outputs));
         let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
             if signals.forever().next().is_some() {
-                told.ask();
                 log::info!("told to stop");
-                let until = Instant::now() + GRACE;
-                while !told.lock().ended && Instant::now() < until && signals.pending().next().is_none() {
-                    std::thread::sleep(GLANCE);
-                }
-                if !told.lock().ended {
-                    leave(outputs);
-                }
+                told.end(outputs, || signals.pending().next().is_some());
             }
         });
         spawned.map_err(failed)?;
         Ok(stop)
+    }
+
+    /// End a run that cannot go on, as a signal would.
+    pub fn give_up(&self, outputs: &Shared<Outputs>) {
+        let (told, outputs) = (self.clone(), Arc::clone(outputs));
+        let spawned = std::thread::Builder::new().name("end".into()).spawn(move || told.end(outputs, || false));
+        if spawned.is_err() {
+            // Without a thread nothing is forced; the watchdog will.
+            self.ask();
+        }
+    }
+
+    /// Tell it to stop, and see to it that it does; in a hurry at once.
+    fn end(&self, outputs: Shared<Outputs>, mut hurry: impl FnMut() -> bool) {
+        self.ask();
+        let until = Instant::now() + GRACE;
+        while !self.lock().ended && Instant::now() < until && !hurry() {
+            std::thread::sleep(GLANCE);
+        }
+        if !self.lock().ended {
+            leave(outputs);
+        }
     }
 
     /// Tell it to stop.
@@ -132,6 +147,19 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
+
+    #[test]
+    fn a_run_that_gives_itself_up_wakes_whoever_waits() {
+        let stop = Stop::default();
+        let waiting = {
+            let stop = stop.clone();
+            std::thread::spawn(move || stop.sleep(Duration::from_secs(60)))
+        };
+        stop.give_up(&Shared::default());
+        assert!(waiting.join().unwrap());
+        // Before the grace is over: otherwise this test ends here, and fails.
+        stop.ended();
+    }
 
     #[test]
     fn whoever_waits_is_woken_and_every_source_is_told() {

@@ -4,8 +4,8 @@
 //! When the stream ends, fails, or gives no frame in time, the child is killed, a gap is reported, and it is started
 //! again after a pause of 0.5 s that doubles up to 30 s ([`backoff`]) until frames flow again.
 //!
-//! Times: within a connection they are the camera's own; at a reconnect they go on from this machine's monotonic
-//! clock, so a camera clock that drifts is corrected only then. They never go back.
+//! Times: within a connection they are the camera's own, as long as they do not stray from this machine's monotonic clock by
+//! more than a frame may be late; at a reconnect they go on from that clock. They never go back ([`Times`]).
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::Options;
 use super::child::{Input, Process, Version, redact};
 use super::nut::NutReader;
+use crate::source::live::times::Times;
 use crate::source::queue::{FrameQueue, Item};
 use crate::source::{Advance, Frame, FrameHeader, PixelFormat, Stopper};
 use crate::{Error, Result};
@@ -100,8 +101,7 @@ impl Live {
             options: options.clone(),
             version,
             number: 0,
-            started: None,
-            last_ns: 0,
+            times: Times::new(options.frame_timeout),
         };
         let thread = std::thread::spawn(move || reader.run());
         let live = Self { shared, thread: Some(thread), current: Frame::default(), uri: redact(uri) };
@@ -165,8 +165,7 @@ struct Reader {
     options: Options,
     version: Version,
     number: u64,
-    started: Option<Instant>,
-    last_ns: u64,
+    times: Times,
 }
 
 impl Drop for Reader {
@@ -256,17 +255,11 @@ impl Reader {
         let size = nut.size();
         let mut data = Vec::new();
         let mut frame = Frame::default();
-        // Where this connection's first frame lies: its time here, and its time there.
-        let mut origin: Option<(u64, i64)> = None;
+        self.times.reconnect();
         while let Some(pts) = nut.next_frame(&mut data)? {
-            let (here, there) = *origin.get_or_insert_with(|| {
-                let here = self.started.map_or(0, |s| s.elapsed().as_nanos() as u64);
-                (here, pts)
-            });
-            self.started.get_or_insert_with(Instant::now);
-            let since = u64::try_from(pts.saturating_sub(there)).unwrap_or(0);
-            let ns = here.saturating_add(since).max(self.last_ns);
-            self.last_ns = ns;
+            // A stamp counts from anywhere: from the smallest number, so that none is negative.
+            let stamp = Duration::from_nanos(pts.abs_diff(i64::MIN));
+            let ns = self.times.place(Instant::now(), Some(stamp));
             self.number += 1;
             let mut state = self.shared.lock();
             state.size = Some(size);

@@ -1,15 +1,18 @@
-//! The times of a camera's frames: the driver's stamps and the moments of their arrival come in, nanoseconds since the
-//! first frame go out, which never go back.
+//! The times of a camera's frames: its own stamps and the moments of their arrival come in, nanoseconds since the first
+//! frame go out, which never go back. A clock in the camera that is set, by a second or by ten years, moves no frame further
+//! than stamps are believed.
 
 use std::time::{Duration, Instant};
 
-/// A stamp that lies further than this from its frame's arrival is not believed, and neither is one that does not
-/// come after the one before.
+/// A driver's stamp that lies further than this from its frame's arrival is not believed, and neither is one that does
+/// not come after the one before.
 pub const STAMP_ERROR_MAX: Duration = Duration::from_millis(500);
 
 /// Places frames in time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Times {
+    /// How far a stamp may lie from its frame's arrival.
+    error_max: Duration,
     /// Arrival of the first frame.
     started: Option<Instant>,
     /// A stamp of this connection: where it was placed, and what it said.
@@ -19,7 +22,19 @@ pub struct Times {
     last: Duration,
 }
 
+impl Default for Times {
+    /// For stamps of a driver.
+    fn default() -> Self {
+        Self::new(STAMP_ERROR_MAX)
+    }
+}
+
 impl Times {
+    /// For stamps that may lie `error_max` from their frame's arrival.
+    pub fn new(error_max: Duration) -> Self {
+        Self { error_max, started: None, origin: None, stamp: None, last: Duration::ZERO }
+    }
+
     /// The next stamp is the first of a new connection.
     pub fn reconnect(&mut self) {
         (self.origin, self.stamp) = (None, None);
@@ -32,7 +47,7 @@ impl Times {
             let after = self.stamp.replace(stamp).is_none_or(|before| stamp > before);
             let (here, there) = *self.origin.get_or_insert((arrival, stamp));
             let placed = here + stamp.saturating_sub(there);
-            if after && placed.abs_diff(arrival) <= STAMP_ERROR_MAX {
+            if after && placed.abs_diff(arrival) <= self.error_max {
                 return placed;
             }
             self.origin = Some((arrival, stamp));
@@ -65,6 +80,21 @@ mod tests {
         assert_eq!(place(230, Some(157)), 240);
         assert_eq!(place(235, None), 240, "times never go back");
         assert_eq!(place(900, Some(217)), 900, "a stamp that lags far behind is not believed");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_by_ten_years_moves_no_frame() {
+        const YEARS: u64 = 10 * 365 * 24 * 3600 * 1000;
+        for error_max in [ms(500), ms(5000)] {
+            let mut times = Times::new(error_max);
+            let start = Instant::now();
+            for n in 0..400 {
+                // Ahead, back to where it was, and back again; all in one connection.
+                let stamp = [2 * YEARS, 3 * YEARS, 2 * YEARS, YEARS][n as usize / 100] + 40 * n;
+                let placed = times.place(start + ms(40 * n + n % 7), Some(ms(stamp))) / 1_000_000;
+                assert!(placed.abs_diff(40 * n) < 10, "frame {n} is at {placed} ms");
+            }
+        }
     }
 
     #[test]

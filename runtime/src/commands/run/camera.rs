@@ -1,0 +1,105 @@
+//! One camera of a run: its source is opened, joined to the model and watched, until it ends, fails or is told to stop.
+//! Whoever supervises it starts it again.
+
+use firmware_config::config::Camera;
+use runtime::Result;
+use runtime::bundle::Bundle;
+use runtime::engine::Engines;
+use runtime::health::shedding::Shed;
+use runtime::health::{Clock, Health};
+use runtime::output::Outputs;
+use runtime::pipeline::watch::{Seen, Shared, Watch, lock};
+use runtime::pipeline::{Pipeline, RuleOverrides};
+use runtime::source::Stopper;
+use runtime::source::open::{self, Opened};
+use runtime::source::paced::Paced;
+use runtime::source::sim::SimSource;
+
+use super::stop::Stop;
+
+/// What all cameras of a run share.
+pub struct Site<'a> {
+    /// The model.
+    pub bundle: &'a Bundle,
+    /// What computes it.
+    pub engines: &'a Engines,
+    /// What the config says of its alarm rule.
+    pub over: RuleOverrides,
+    /// Who is told.
+    pub outputs: Shared<Outputs>,
+    /// How many clips are looked at.
+    pub shed: Shared<Shed>,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Whether the run is to end.
+    pub stop: &'a Stop,
+}
+
+/// A pipeline on its opened source.
+pub struct Ready {
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// Whether the source has a now.
+    pub live: bool,
+    stopper: Stopper,
+}
+
+impl Site<'_> {
+    /// Open `camera`'s source and join it to the model.
+    ///
+    /// # Errors
+    /// Those of the source and of the model.
+    pub fn open(&self, camera: &Camera) -> Result<Ready> {
+        let source = open_live(&camera.source)?;
+        let (live, stopper) = match &source {
+            Opened::Frames(frames) => (frames.info().live, frames.stopper()),
+            Opened::Rows(_) => (false, Stopper::default()),
+        };
+        Ok(Ready { pipeline: Pipeline::new(source, self.bundle, self.engines, &self.over)?, live, stopper })
+    }
+
+    /// Watch camera number `number` to its end.
+    ///
+    /// # Errors
+    /// Those of the pipeline; an alarm that was on is over.
+    pub fn watch(&self, number: usize, camera: &Camera, ready: Ready, health: &Shared<Health>) -> Result<()> {
+        let Ready { pipeline, live, stopper } = ready;
+        self.stop.reads(number, &stopper);
+        let mut watch = Watch::new(&camera.name, pipeline, Shared::clone(&self.outputs), Shared::clone(health));
+        // A camera that is away says so at every attempt; people are told once.
+        let mut gap = String::new();
+        loop {
+            if self.stop.asked() {
+                watch.interrupt().iter().for_each(super::say);
+                return Ok(());
+            }
+            // A recording loses nothing.
+            if live {
+                watch.look_at_one_in(lock(&self.shed).one_in);
+            }
+            let (seen, event) = watch.step(self.clock.now())?;
+            event.iter().for_each(super::say);
+            match seen {
+                Seen::Segment(..) => gap.clear(),
+                Seen::Gap(reason) if reason == gap => {}
+                Seen::Gap(reason) => {
+                    log::warn!("{}: frames lost: {reason}", camera.name);
+                    gap = reason;
+                }
+                Seen::End => {
+                    let why = if self.stop.asked() { "stopped" } else { "the recording is over" };
+                    log::info!("{}: {why}", camera.name);
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Open a source as a camera: simulated roads run at the speed of life.
+fn open_live(uri: &str) -> Result<Opened> {
+    if uri.starts_with("sim://") {
+        return Ok(Opened::Frames(Box::new(Paced::new(SimSource::open(uri)?))));
+    }
+    open::open(uri)
+}
