@@ -17,10 +17,13 @@ fail() {
 
 measured() { echo "MEASURED $*"; }
 
-# load MODULE: with all that it needs.
+# load MODULE ARGUMENTS...: with all that it needs, which take no arguments.
 load() {
-    for module in $(cat "/modules/$1.order"); do
-        insmod "/modules/$module.ko" 2>/tmp/insmod || grep -q "File exists" /tmp/insmod || cat /tmp/insmod
+    name=$1; shift
+    for module in $(cat "/modules/$name.order"); do
+        if [ "$module" = "$name" ]; then arguments=$*; else arguments=; fi
+        # shellcheck disable=SC2086 # Arguments are words.
+        insmod "/modules/$module.ko" $arguments 2>/tmp/insmod || grep -q "File exists" /tmp/insmod || cat /tmp/insmod
     done
 }
 
@@ -46,8 +49,8 @@ seconds() { printf '%d.%02d' $(($1 / 1000)) $(($1 % 1000 / 10)); }
 
 # A camera at /dev/video0 that can be made to fail.
 camera() {
-    load vivid
-    # Its first node alone: pictures.
+    # One that takes pictures, and nothing else.
+    load vivid n_devs=1 node_types=0x1
     wait_for 5000 [ -c /dev/video0 ] || fail "the test camera did not appear"
 }
 turn() { v4l2-ctl -d /dev/video0 -c "$1"; }

@@ -111,7 +111,17 @@ impl Machine {
         let socket = std::env::temp_dir().join(format!("tadpole-board-{}-{}", std::process::id(), boot.name));
         let (arguments, kernel) = boot.kind.arguments(base);
         let mut run = base.emulator()?;
-        run.args(arguments).args(["-display", "none", "-nic", "none", "-monitor", "none", "-no-reboot", "-serial", "stdio"]);
+        run.args(arguments).args([
+            "-display",
+            "none",
+            "-nic",
+            "none",
+            "-monitor",
+            "none",
+            "-no-reboot",
+            "-serial",
+            "stdio",
+        ]);
         run.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
         run.args(["-kernel", &base.kernel_file("Image")]).arg("-initrd").arg(&disk);
         run.args(["-append", &format!("{kernel} quiet panic=-1 {}", boot.variables)]);

@@ -92,10 +92,8 @@ fn play(scenarios: &[&Scenario], firmware: Option<PathBuf>) -> Result<u8> {
         None => AARCH64.build(Build { profile: "dev", features: &["rppal".into()], glibc: None })?,
     };
     let firmware = base::stripped(&AARCH64.tool("strip"), &firmware, &folder)?;
-    let small = match scenarios.iter().any(|scenario| scenario.model == Model::Small) {
-        true => small::make(&folder)?,
-        false => PathBuf::new(),
-    };
+    let carried = scenarios.iter().any(|scenario| scenario.model == Model::Small);
+    let small = if carried { small::make(&folder)? } else { PathBuf::new() };
     let shipped = root().join("models/roadside-lite0.tadpole");
     let cargo = Cargo { firmware: &firmware, shipped: &shipped, small: &small };
     let mut failed = 0;
@@ -118,6 +116,9 @@ fn play(scenarios: &[&Scenario], firmware: Option<PathBuf>) -> Result<u8> {
 /// What must be installed, and by root.
 fn tools() -> Result<()> {
     let make = [("make", "make")];
-    AARCH64.tools().and_then(|()| setup::for_cross(&make, AARCH64.triple)).map_err(|error| Lacking(format!("{error:#}")))
+    AARCH64
+        .tools()
+        .and_then(|()| setup::for_cross(&make, AARCH64.triple))
+        .map_err(|error| Lacking(format!("{error:#}")))
         .context("the firmware cannot be built for arm64")
 }

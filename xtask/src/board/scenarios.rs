@@ -77,7 +77,11 @@ impl Scenario {
         let scripts: Vec<(&str, PathBuf)> = scripts.iter().map(|(to, from)| (*to, script(from))).collect();
         let own = script(self.script);
         let mut files: Vec<(&str, &Path)> = scripts.iter().map(|(to, from)| (*to, from.as_path())).collect();
-        files.extend([("board/scenario.sh", own.as_path()), ("board/tadpole", cargo.firmware), ("board/model.tadpole", model)]);
+        files.extend([
+            ("board/scenario.sh", own.as_path()),
+            ("board/tadpole", cargo.firmware),
+            ("board/model.tadpole", model),
+        ]);
         let limit = Duration::from_secs(self.limit_s);
         let boot = Boot { name: self.name, kind: self.kind, files, variables: self.variables, limit };
         let machine = Machine::start(base, &boot, logs)?;
