@@ -115,7 +115,7 @@ fn play(scenarios: &[&Scenario], firmware: Option<PathBuf>) -> Result<u8> {
 
 /// What must be installed, and by root.
 fn tools() -> Result<()> {
-    let make = [("make", "make")];
+    let make = [("make", "make"), ("xz", "xz-utils")];
     AARCH64
         .tools()
         .and_then(|()| setup::for_cross(&make, AARCH64.triple))
