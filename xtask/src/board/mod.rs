@@ -40,7 +40,7 @@ use scenarios::{ALL, Cargo, Model, Scenario, UNPLUG};
 const CANNOT: u8 = 77;
 
 /// Arguments of `board`.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct BoardArgs {
     /// Only the scenarios whose names hold one of these words: lists, loss, absent, alarm, raspi3b, raspi4b, shipped.
     only: Vec<String>,
