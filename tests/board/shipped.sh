@@ -1,0 +1,11 @@
+# The camera, the shipped bundle, a lowered threshold, the relay.
+camera; lines
+start 1e-30 'v4l:///dev/video0?size=320x180&rate=25'
+# It takes eight segments before a score counts, and a segment takes this processor 1.5 s.
+wait_for 40000 is 1 3 || fail "the camera did not close the relay"
+alive
+measured "the shipped bundle scores the camera; the relay closes after $(seconds "$took") s, $(resident) kB resident"
+grep -q "$degraded" $journal && measured "health on the way: $(grep "$degraded" $journal | tail -n 1)"
+stop
+is 0 3 || fail "the relay is closed after the end"
+measured "SIGTERM with the relay closed: gone after $(seconds "$took") s, the relay open"
