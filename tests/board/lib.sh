@@ -141,5 +141,5 @@ lost() { wait_for "$1" more "$before_degraded" "$degraded" || { alive; fail "hea
 returned() { wait_for "$1" more "$before_ok" "$ok" || { alive; fail "health is not ok $1 ms after the return: $what"; }; }
 
 # kilobytes of memory, and open descriptors, of the firmware.
-resident() { sed -n 's/^VmRSS: *\([0-9]*\) kB/\1/p' "/proc/$pid/status"; }
+resident() { sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$pid/status"; }
 descriptors() { set -- /proc/"$pid"/fd/*; echo $#; }

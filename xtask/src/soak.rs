@@ -29,6 +29,9 @@ pub struct SoakArgs {
     /// A camera of an emulated board is unplugged 100 times: health in time, no growth of memory or descriptors.
     #[arg(long)]
     unplug: bool,
+    /// A firmware for arm64 that is built already, for --unplug.
+    #[arg(long, value_name = "PROGRAM")]
+    firmware: Option<std::path::PathBuf>,
     /// Seeds per kind of incident, for a quicker look.
     #[arg(long, default_value_t = 10)]
     seeds: u64,
@@ -56,7 +59,7 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
         return cross::run();
     }
     if args.unplug {
-        return crate::board::unplug();
+        return crate::board::unplug(args.firmware.clone());
     }
     bail!("name a soak: --incidents, --aarch64, --engines, --cross or --unplug")
 }

@@ -72,9 +72,9 @@ pub fn run(args: &BoardArgs) -> Result<u8> {
     play(&chosen, args.firmware.clone())
 }
 
-/// Unplug a camera a hundred times.
-pub fn unplug() -> Result<u8> {
-    play(&[&UNPLUG], None)
+/// Unplug a camera a hundred times; of a `firmware` that is built already, if one is named.
+pub fn unplug(firmware: Option<PathBuf>) -> Result<u8> {
+    play(&[&UNPLUG], firmware)
 }
 
 fn play(scenarios: &[&Scenario], firmware: Option<PathBuf>) -> Result<u8> {
