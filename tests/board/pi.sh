@@ -4,7 +4,7 @@ camera
 gpio='kind = "rppal"
 line = 17'
 start 0.000001 'v4l:///dev/video0?size=320x180&rate=25'
-wait_for 120000 grep -q '"phase":"started"' $journal || fail "the camera raised no alarm"
+wait_for 240000 grep -q '"phase":"started"' $journal || fail "the camera raised no alarm"
 alive
 measured "$model: alarm after $(seconds "$took") s"
 # Whoever looks from outside needs a moment.

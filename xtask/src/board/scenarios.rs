@@ -47,8 +47,8 @@ pub const ALL: [Scenario; 7] = [
     on_virt("loss", "loss.sh", "cycles=5", 400),
     on_virt("absent", "absent.sh", "", 300),
     on_virt("alarm", "alarm.sh", "", 400),
-    Scenario { kind: Kind::Pi3, ..on_virt("raspi3b", "pi.sh", "", 300) },
-    Scenario { kind: Kind::Pi4, ..on_virt("raspi4b", "pi.sh", "", 300) },
+    Scenario { kind: Kind::Pi3, ..on_virt("raspi3b", "pi.sh", "", 400) },
+    Scenario { kind: Kind::Pi4, ..on_virt("raspi4b", "pi.sh", "", 400) },
     Scenario { model: Model::Shipped, ..on_virt("shipped", "shipped.sh", "", 500) },
 ];
 
