@@ -76,13 +76,18 @@ impl Processor {
         if self.is_own() { name.into() } else { format!("{}{name}", self.prefix) }
     }
 
+    /// Install what building needs, or name it.
+    pub fn tools(&self) -> Result<()> {
+        if !self.is_own() {
+            setup::for_cross(&[(&self.tool("gcc"), self.packages)], self.triple)?;
+        }
+        setup::libclang()
+    }
+
     /// Install or name what building needs, build the firmware, and say where it lies; its symbols are in it.
     pub fn build(&self, how: Build<'_>) -> Result<PathBuf> {
+        self.tools()?;
         let gcc = self.tool("gcc");
-        if !self.is_own() {
-            setup::for_cross(&[(&gcc, self.packages)], self.triple)?;
-        }
-        setup::libclang()?;
         let zig = match how.glibc {
             Some(most) if there("cargo-zigbuild", "--version") => Some(most),
             Some(most) => {

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 mod bench;
+mod board;
 mod cross;
 mod demo;
 mod dist;
@@ -36,6 +37,8 @@ enum Task {
     Lint,
     /// Our times against onnxruntime's and the machine's floors; writes docs/design/performance.md.
     Bench(bench::BenchArgs),
+    /// The firmware on emulated boards: lost cameras, relays, Raspberry Pis. Exit code 77: not on this machine.
+    Board(board::BoardArgs),
     /// The firmware for a board, with its licences and checksums, in target/dist; its Debian package with --deb.
     Dist(dist::DistArgs),
     /// Long measurements that do not belong into the tests.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::test(&args),
         Task::Lint => test::lint(),
         Task::Bench(args) => bench::run(&args),
+        Task::Board(args) => board::run(&args),
         Task::Dist(args) => dist::run(&args),
         Task::Soak(args) => soak::run(&args),
     };

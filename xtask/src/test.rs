@@ -4,12 +4,17 @@
 use anyhow::Result;
 use clap::Args;
 
+use crate::board::{self, BoardArgs};
 use crate::run::{command, run, there};
 use crate::setup;
 
 /// Arguments of `test`.
 #[derive(Args)]
 pub struct TestArgs {
+    /// Then play the emulated boards too, as `cargo xtask board` does: from cold another ten minutes and more, most of them for
+    /// building the firmware for arm64.
+    #[arg(long)]
+    boards: bool,
     /// Arguments for the test runner, such as a name to filter by.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pass: Vec<String>,
@@ -30,7 +35,7 @@ pub fn test(args: &TestArgs) -> Result<u8> {
         tests.env("ORT_DYLIB_PATH", library);
     }
     run(tests.args(&args.pass).env("TADPOLE_PYTHON", setup::python()))?;
-    Ok(0)
+    if args.boards { board::run(&BoardArgs::default()) } else { Ok(0) }
 }
 
 /// Clippy and rustfmt, with every warning an error.

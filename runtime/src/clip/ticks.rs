@@ -21,6 +21,10 @@ pub enum Next {
     End,
 }
 
+/// A clip whose beginning was dropped, up to this tick of it or beyond, is not worth a look: it would show what was there
+/// before, and then a jump.
+const LATE_TICKS: u64 = 4;
+
 /// Cuts a source into clips.
 pub struct ClipReader {
     contract: ClipContract,
@@ -40,6 +44,10 @@ pub struct ClipReader {
     next_first_frame: u64,
     /// Nobody will look at the clip under way.
     passes: bool,
+    /// Frames of a live source were dropped while somebody looked, and what is newest has not been reached yet.
+    behind: bool,
+    /// Frames that the source had dropped when the newest came.
+    dropped: u64,
     /// Which frame was squeezed last, and into which slot of the clip: a slow source serves several ticks with one frame.
     last_squeezed: Option<(u64, usize)>,
 }
@@ -60,6 +68,8 @@ impl ClipReader {
             fresh_valid: false,
             next_first_frame: 1,
             passes: false,
+            behind: false,
+            dropped: 0,
             last_squeezed: None,
         }
     }
@@ -83,8 +93,16 @@ impl ClipReader {
         self.cut(source, clip)
     }
 
+    /// True when nobody should look at the clip that was cut last: it was passed, or who looked at one before was too slow
+    /// for a live source, and its beginning was dropped.
+    pub fn passed(&self) -> bool {
+        self.passes
+    }
+
     fn cut(&mut self, source: &mut dyn Source, clip: &mut Clip) -> Result<Next> {
         clip.pixels.resize(self.contract.clip_bytes(), 0);
+        self.behind &= self.begins_late();
+        self.passes |= self.behind;
         loop {
             if let Some(current) = self.current {
                 if self.fill_ticks(current, source, clip)? {
@@ -93,7 +111,13 @@ impl ClipReader {
                 self.retire(current, source)?;
             }
             match source.advance()? {
-                Advance::Frame(header) => self.arrive(header, source)?,
+                Advance::Frame(header) => {
+                    self.arrive(header, source)?;
+                    let dropped = source.dropped();
+                    let lost = dropped > std::mem::replace(&mut self.dropped, dropped);
+                    self.behind |= lost && source.info().live && self.begins_late();
+                    self.passes |= self.behind;
+                }
                 Advance::Gap { reason } => {
                     self.restart();
                     return Ok(Next::Gap { reason });
@@ -109,6 +133,14 @@ impl ClipReader {
         self.previous = None;
         self.current = None;
         self.last_squeezed = None;
+        self.behind = false;
+    }
+
+    /// The clip under way has hardly begun, and the newest frame lies beyond its beginning.
+    fn begins_late(&self) -> bool {
+        let begun = self.tick % u64::from(self.contract.clip_ticks);
+        let late_ns = self.time_of(self.tick - begun + LATE_TICKS);
+        begun < LATE_TICKS && self.current.is_some_and(|current| current.pts_ns > late_ns)
     }
 
     fn arrive(&mut self, header: FrameHeader, source: &dyn Source) -> Result<()> {
@@ -228,6 +260,8 @@ mod tests {
         times: Vec<u64>,
         at: usize,
         gap_before: Option<usize>,
+        /// After so many frames, some were dropped.
+        dropped_after: Option<usize>,
         fetched: usize,
     }
 
@@ -242,7 +276,7 @@ mod tests {
                 frames: None,
                 live: false,
             };
-            Self { info, times, at: 0, gap_before: None, fetched: 0 }
+            Self { info, times, at: 0, gap_before: None, dropped_after: None, fetched: 0 }
         }
     }
 
@@ -258,6 +292,9 @@ mod tests {
             let Some(&pts_ns) = self.times.get(self.at) else { return Ok(Advance::End) };
             self.at += 1;
             Ok(Advance::Frame(FrameHeader { number: self.at as u64, pts_ns }))
+        }
+        fn dropped(&self) -> u64 {
+            u64::from(self.dropped_after.is_some_and(|frames| self.at > frames))
         }
         fn read(&mut self, frame: &mut Frame) -> Result<()> {
             self.fetched += 1;
@@ -317,6 +354,25 @@ mod tests {
                 assert_eq!(pixels == picked, look, "clip {n}: {pixels:?}");
             }
         }
+    }
+
+    #[test]
+    fn clips_whose_beginning_was_dropped_while_somebody_looked_are_not_worth_a_look() {
+        let passed = |live: bool, dropped_after: Option<usize>| {
+            let times = (0..16).chain(40..90).map(|i| i * 40_000_000).collect();
+            let mut source = Flat { dropped_after, ..Flat::new(times, Some(25.0)) };
+            source.info.live = live;
+            let (mut reader, mut clip, mut passed) = (ClipReader::new(contract()), Clip::default(), vec![]);
+            while reader.next_clip(&mut source, &mut clip).unwrap() == Next::Clip {
+                passed.push(reader.passed());
+            }
+            passed
+        };
+        // The third clip is that of 32 to 47, and frames come again from 40 on.
+        assert_eq!(passed(true, Some(16)), [false, true, true, false, false]);
+        assert_eq!(passed(true, None), [false; 5], "a camera that is slow by itself");
+        assert_eq!(passed(false, Some(16)), [false; 5], "a recording");
+        assert_eq!(passed(true, Some(20)), [false; 5], "a frame or two lost on the way");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Segment {
     pub start_ns: u64,
     /// End, nanoseconds.
     pub end_ns: u64,
-    /// Nobody looked at it, to shed load: its row is that of the segment before.
+    /// Nobody looked at it, to shed load or because the look before took too long: its row is that of the segment before.
     pub held: bool,
 }
 
@@ -188,6 +188,8 @@ impl Feed {
                     Next::End => return Ok(Fed::End),
                     Next::Clip => {}
                 }
+                // The first is looked at whatever it is: there is no row before it.
+                let held = reader.passed() && look.age > 0;
                 if held {
                     row.clone_from(&look.row);
                     look.age += 1;

@@ -7,7 +7,8 @@
 //!        a frame came and a score that is finite was made since; outputs without fault
 //! ```
 //!
-//! Between them is "reduced": all is well, but fewer clips are looked at, to spare a hot board ([`shedding`]).
+//! Between them is "reduced": all is well, but fewer clips are looked at, to spare a hot board ([`shedding`]) or because the
+//! processor is too slow for all of them.
 //!
 //! "Degraded" is the promise that a silent alarm is not taken for a quiet road: an engine that fails never looks like
 //! "nothing happens".
@@ -27,6 +28,9 @@ use crate::{Error, ErrorKind};
 
 /// A live source without a frame for longer than this is degraded.
 pub const FRAME_SILENCE_MAX: Duration = Duration::from_secs(2);
+
+/// A processor that was too slow for a clip is called so for this long.
+pub const LATE_MEMORY: Duration = Duration::from_secs(10);
 
 /// What was counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -93,6 +97,10 @@ pub struct Health {
     output: Option<String>,
     /// Why fewer clips are looked at.
     load: Option<String>,
+    /// When a clip was last not looked at.
+    held_at: Option<Duration>,
+    /// That was lately, and not to shed load.
+    late: bool,
     told: Option<String>,
     counters: Counters,
 }
@@ -108,6 +116,8 @@ impl Health {
             score: None,
             output: None,
             load: None,
+            held_at: None,
+            late: false,
             told: None,
             counters: Counters::default(),
         }
@@ -139,8 +149,9 @@ impl Health {
     }
 
     /// The segment that was scored last was not looked at.
-    pub fn held(&mut self) {
+    pub fn held(&mut self, now: Duration) {
         self.counters.segments_held += 1;
+        self.held_at = Some(now);
     }
 
     /// An alarm begins; its number, from 1.
@@ -164,6 +175,7 @@ impl Health {
     pub fn load(&mut self, reason: Option<&str>) {
         if self.load.as_deref() != reason {
             self.load = reason.map(str::to_owned);
+            self.held_at = None;
         }
     }
 
@@ -175,6 +187,7 @@ impl Health {
         if self.live && self.stream.is_none() && self.score.is_none() && silence > FRAME_SILENCE_MAX {
             self.stream = Some(format!("no frame for more than {} s", FRAME_SILENCE_MAX.as_secs()));
         }
+        self.late = self.load.is_none() && self.held_at.is_some_and(|at| now.saturating_sub(at) <= LATE_MEMORY);
         let reason = self.reason().map(str::to_owned);
         if reason == self.told {
             return None;
@@ -200,12 +213,13 @@ impl Health {
 
     /// What is not as it should be, the worst first; `None` when all is well.
     pub fn reason(&self) -> Option<&str> {
-        self.illness().or(self.load.as_deref())
+        let late = self.late.then_some("the processor is too slow to look at every clip");
+        self.illness().or(self.load.as_deref()).or(late)
     }
 
     /// How it is.
     pub fn state(&self) -> HealthState {
-        match (self.illness(), &self.load) {
+        match (self.illness(), self.reason()) {
             (Some(_), _) => HealthState::Degraded,
             (None, Some(_)) => HealthState::Reduced,
             (None, None) => HealthState::Ok,
@@ -320,6 +334,22 @@ mod tests {
         assert_eq!(health.check(s(0.0)).unwrap().state, HealthState::Reduced);
         health.load(None);
         assert_eq!(health.check(s(0.0)).unwrap().state, HealthState::Ok);
+    }
+
+    #[test]
+    fn a_processor_that_is_too_slow_is_told_until_it_was_not_for_a_while() {
+        let mut health = Health::new("a", false, s(0.0));
+        health.held(s(1.0));
+        let (now, reason) = state(health.check(s(1.0))).unwrap();
+        assert!(now == HealthState::Reduced && reason.contains("too slow"), "{reason}");
+        health.held(s(8.0));
+        assert_eq!(health.check(s(18.0)), None);
+        assert_eq!(health.check(s(18.1)).unwrap().state, HealthState::Ok);
+        health.load(Some("hot"));
+        health.held(s(20.0));
+        assert_eq!(state(health.check(s(20.0))).unwrap().1, "hot");
+        health.load(None);
+        assert_eq!(health.check(s(20.5)).unwrap().state, HealthState::Ok, "what was shed was shed on purpose");
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Watch {
                 health.frame(now, dropped);
                 health.score(score);
                 if segment.held {
-                    health.held();
+                    health.held(now);
                 }
                 drop(health);
                 if let Some(current) = &mut self.current {

@@ -7,8 +7,10 @@ use std::collections::VecDeque;
 
 use super::{Frame, FrameHeader};
 
-/// Frames that may wait for their reader.
-pub const QUEUE_FRAMES: usize = 2;
+/// Frames that may wait for their reader: those of a segment at 25/s, since its reader takes none while it looks at the
+/// segment before. Fewer, and every clip would lack the frames of its first half on a board that needs half a segment's time for a
+/// look. Memory is taken only for as many as have waited.
+pub const QUEUE_FRAMES: usize = 16;
 
 /// What waits.
 pub enum Item {
@@ -106,11 +108,28 @@ mod tests {
     #[test]
     fn a_full_queue_drops_the_oldest_frame_and_counts_it() {
         let mut queue = FrameQueue::default();
-        for number in 1..=5 {
+        let last = QUEUE_FRAMES as u64 + 3;
+        for number in 1..=last {
             push(&mut queue, number);
         }
-        assert_eq!((numbers(&queue), queue.dropped()), (vec![4, 5], 3));
+        assert_eq!((numbers(&queue), queue.dropped()), ((4..=last).collect(), 3));
         assert_eq!(queue.free.len(), 1, "buffers go round");
+    }
+
+    #[test]
+    fn a_reader_that_takes_a_segments_time_for_the_one_before_misses_nothing() {
+        let mut queue = FrameQueue::default();
+        let mut seen = 0;
+        for segment in 0..20 {
+            // All frames of a segment come while its reader is busy.
+            (1..=16).for_each(|n| push(&mut queue, segment * 16 + n));
+            while let Some(item) = queue.pop() {
+                let Item::Frame(_, frame) = item else { panic!("no frame is missing") };
+                queue.give_back(frame);
+                seen += 1;
+            }
+        }
+        assert_eq!((seen, queue.dropped(), queue.free.len()), (320, 0, 16));
     }
 
     #[test]
@@ -121,6 +140,7 @@ mod tests {
             queue.push_gap("gone again".into());
             push(&mut queue, number);
         }
-        assert_eq!(numbers(&queue), [0, 49, 0, 50]);
+        let expected: Vec<_> = (51 - QUEUE_FRAMES as u64..=50).flat_map(|number| [0, number]).collect();
+        assert_eq!(numbers(&queue), expected);
     }
 }

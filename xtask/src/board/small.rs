@@ -1,0 +1,44 @@
+//! The bundle that the boards carry where the shipped one would take too long: a head as it ships, trained for two steps
+//! on a few simulated roads, behind an extractor of a few kilobytes (`tests/board/small.onnx`: two pictures of 32 x 32, means
+//! of blocks, a fixed projection to 16 numbers). Its scores mean nothing; all that handles them is the firmware's own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::run::{command, root, run, target};
+
+/// Make it in `folder`, unless it is there.
+pub fn make(folder: &Path) -> Result<PathBuf> {
+    let bundle = folder.join("small.tadpole");
+    if bundle.is_file() {
+        return Ok(bundle);
+    }
+    // As the tests build it, so that they share what is built.
+    run(command("cargo").args(["build", "--workspace", "--bins"]))?;
+    let work = folder.join("small");
+    if work.exists() {
+        fs::remove_dir_all(&work).with_context(|| format!("cannot empty {}", work.display()))?;
+    }
+    fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+    let extractor = root().join("tests/board/small.onnx").display().to_string();
+    let key = root().join("models/demo-signing-key.pem").display().to_string();
+    let trainer = target().join("debug/tadpole-trainer").display().to_string();
+    for line in [
+        "simulate roads --videos 8 --seed 5 --min-seconds 42 --max-seconds 45",
+        "extract roads --extractor EXTRACTOR rows",
+        "train rows --out run --steps 2 --pairs 2 --seed 1 --validation-share 0",
+        "export run --extractor EXTRACTOR --out small.tadpole --sign KEY",
+    ] {
+        let words = line.split(' ').map(|word| match word {
+            "EXTRACTOR" => &extractor,
+            "KEY" => &key,
+            word => word,
+        });
+        run(command(&trainer).args(words).current_dir(&work))?;
+    }
+    fs::rename(work.join("small.tadpole"), &bundle).with_context(|| format!("cannot write {}", bundle.display()))?;
+    fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))?;
+    Ok(bundle)
+}
