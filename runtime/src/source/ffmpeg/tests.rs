@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 use crate::ErrorKind;
+use crate::source::queue::QUEUE_FRAMES;
 
 /// True, with a loud line, when there is no ffmpeg to test with.
 fn no_ffmpeg() -> bool {
@@ -348,7 +349,8 @@ fn a_slow_reader_of_a_camera_loses_old_frames_and_they_are_counted() {
     let _camera = Camera::start(port, 60.0);
     let mut source = FfmpegSource::open(&format!("tcp://127.0.0.1:{port}"), &Options::default()).unwrap();
     until(&mut source, |a| !is_gap(a));
-    std::thread::sleep(Duration::from_millis(600));
+    // At 25 frames a second the queue is full long before.
+    std::thread::sleep(Duration::from_millis(40 * (QUEUE_FRAMES as u64 + 14)));
     let before = source.dropped();
     assert!(before >= 5, "{before}");
     let (headers, _) = until(&mut source, |a| !is_gap(a));
