@@ -26,6 +26,7 @@ pub enum Next {
 const LATE_TICKS: u64 = 4;
 
 /// Cuts a source into clips.
+#[allow(clippy::struct_excessive_bools)] // Four facts that change apart.
 pub struct ClipReader {
     contract: ClipContract,
     squeezer: Squeezer,

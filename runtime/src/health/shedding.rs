@@ -24,7 +24,7 @@ pub const PERIOD: Duration = Duration::from_secs(5);
 /// It must be this bad for so long before fewer clips are looked at.
 pub const UP_AFTER: Duration = Duration::from_secs(10);
 /// It must be better for so long before more clips are looked at.
-pub const DOWN_AFTER: Duration = Duration::from_secs(60);
+pub const DOWN_AFTER: Duration = Duration::from_mins(1);
 /// The first step is this far below the limit, °C.
 const EARLY_C: f32 = 5.0;
 /// A step is taken back when it is cooler than what led to it by this, °C.

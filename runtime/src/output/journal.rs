@@ -60,13 +60,12 @@ impl Journal {
             return Ok(());
         }
         self.dropped += 1;
-        let why = match sent {
-            Some(Err(TrySendError::Full(_))) => "the disk is too slow",
-            _ => {
-                let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-                "its thread has died".clone_into(fault.get_or_insert_default());
-                "its thread has died"
-            }
+        let why = if matches!(sent, Some(Err(TrySendError::Full(_)))) {
+            "the disk is too slow"
+        } else {
+            let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+            "its thread has died".clone_into(fault.get_or_insert_default());
+            "its thread has died"
         };
         Err(Error::failed(
             self.path.display().to_string(),

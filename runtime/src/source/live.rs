@@ -113,7 +113,7 @@ impl Shared {
         let until = limit.map(|limit| Instant::now() + limit);
         let mut state = self.lock();
         while !ready(&state) {
-            let left = until.map_or(Duration::from_secs(60), |until| until.saturating_duration_since(Instant::now()));
+            let left = until.map_or(Duration::from_mins(1), |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 break;
             }

@@ -87,6 +87,7 @@ impl Batch {
     }
 
     /// The batch of these pairs alone.
+    #[must_use]
     pub fn take(&self, pairs: &[usize]) -> Self {
         let size = self.segments * self.width;
         let chosen = pairs.iter().copied().chain(pairs.iter().map(|pair| self.pairs + pair));

@@ -41,6 +41,7 @@ pub fn accelerate(mut model: TypedModel) -> TractResult<TypedModel> {
 
 /// Layers with their weights packed: pictures that go through the same ones, each by nodes of its own, share them.
 #[derive(Default)]
+#[allow(clippy::type_complexity)] // One list, named by `Packed`.
 struct Packed(Vec<(Arc<Tensor>, Vec<f32>, Shape, (f32, f32), Layer)>);
 
 impl Packed {

@@ -30,7 +30,7 @@ pub const WAIT_MAX: Duration = Duration::from_secs(WAITS_S[WAITS_S.len() - 1]);
 /// So many faults in a row are not mended by another life.
 pub const FAULTS_MAX: u32 = 5;
 /// A life that has lasted this long ends a row of faults.
-pub const STEADY: Duration = Duration::from_secs(60);
+pub const STEADY: Duration = Duration::from_mins(1);
 /// The name under which those that look after all cameras are recorded; no camera can have a space in its name.
 pub const WATCHER: &str = "health watcher";
 

@@ -16,7 +16,7 @@ pub const HOLD: Duration = Duration::from_millis(200);
 /// A test alarm lasts at least this long.
 pub const TEST_MIN: Duration = Duration::from_secs(5);
 /// A test alarm lasts at most this long.
-pub const TEST_MAX: Duration = Duration::from_secs(60);
+pub const TEST_MAX: Duration = Duration::from_mins(1);
 /// The camera that a test alarm names; no real one can have a space in its name.
 pub const TEST_CAMERA: &str = "test button";
 
