@@ -188,9 +188,10 @@ mod tests {
         // `None`: nobody looked.
         let run = |scores: &[Option<f32>]| {
             let mut alarm = Alarm::new(AlarmRule { min_length: 4, min_segments: 1, ..RULE });
-            let mut judge = |t: usize, score: &Option<f32>| match score {
-                Some(score) => alarm.judge(*score, t + 1, t as u64),
-                None => {
+            let mut judge = |t: usize, score: &Option<f32>| {
+                if let Some(score) = score {
+                    alarm.judge(*score, t + 1, t as u64)
+                } else {
                     alarm.hold();
                     None
                 }

@@ -153,7 +153,7 @@ mod tests {
         let stop = Stop::default();
         let waiting = {
             let stop = stop.clone();
-            std::thread::spawn(move || stop.sleep(Duration::from_secs(60)))
+            std::thread::spawn(move || stop.sleep(Duration::from_mins(1)))
         };
         stop.give_up(&Shared::default());
         assert!(waiting.join().unwrap());
@@ -176,7 +176,7 @@ mod tests {
         assert!(!stop.sleep(Duration::from_millis(1)));
         let waiting = {
             let stop = stop.clone();
-            std::thread::spawn(move || stop.sleep(Duration::from_secs(60)))
+            std::thread::spawn(move || stop.sleep(Duration::from_mins(1)))
         };
         stop.ask();
         assert!(waiting.join().unwrap() && stop.asked());

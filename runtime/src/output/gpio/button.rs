@@ -114,9 +114,9 @@ mod tests {
         let mut told = Vec::new();
         for ms in (0..until_ms).step_by(100) {
             if down(ms) {
-                pin.set_low().unwrap()
+                pin.set_low().unwrap();
             } else {
-                pin.set_high().unwrap()
+                pin.set_high().unwrap();
             }
             if let Some(event) = button.poll(Duration::from_millis(ms)).unwrap() {
                 told.push((ms, event.phase, event.id));

@@ -275,7 +275,7 @@ mod tests {
         #[test]
         fn a_fitted_side_is_one_that_is_offered(wanted: u16, min in 1u32..5000, more in 0u32..5000, step in 0u32..100) {
             let side = fit(wanted.into(), (min, min + more), step);
-            proptest::prop_assert!((min..=min + more).contains(&side) && (side - min) % step.max(1) == 0);
+            proptest::prop_assert!((min..=min + more).contains(&side) && (side - min).is_multiple_of(step.max(1)));
         }
     }
 }
