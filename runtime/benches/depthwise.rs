@@ -5,15 +5,15 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod common;
+
 use std::hint::black_box;
 use std::time::Duration;
 
+use common::numbers;
 use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use runtime::engine::channels_last::accelerate;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, PaddingSpec, PoolSpec};
-use tract_onnx::tract_core::ops::math::{max, min};
-use tract_onnx::tract_core::ops::nn::DataFormat;
 
 /// Channels, height and width of the input, kernel, stride.
 const LAYERS: [(usize, usize, usize, usize); 12] = [
@@ -31,39 +31,12 @@ const LAYERS: [(usize, usize, usize, usize); 12] = [
     (1152, 5, 3, 1),
 ];
 
-fn numbers(shape: &[usize]) -> Tensor {
-    let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|i| (i as f32 * 0.37).sin()).collect();
-    Tensor::from_shape(shape, &values).unwrap()
-}
-
 /// A graph of `count` such layers with their clamps, one after the other.
 fn layers_of((channels, size, kernel, stride): (usize, usize, usize, usize), count: usize) -> TypedModel {
     let mut model = TypedModel::default();
     let image = model.add_source("image", f32::fact([1, channels, size, size])).unwrap();
-    let conv = Conv {
-        pool_spec: PoolSpec {
-            data_format: DataFormat::NCHW,
-            kernel_shape: tvec!(kernel, kernel),
-            padding: PaddingSpec::SameUpper,
-            dilations: None,
-            strides: Some(tvec!(stride, stride)),
-            input_channels: channels,
-            output_channels: channels,
-        },
-        kernel_fmt: KernelFormat::OIHW,
-        group: channels,
-        q_params: None,
-    };
-    let weights = model.add_const("weights", numbers(&[channels, 1, kernel, kernel])).unwrap();
-    let bias = model.add_const("bias", numbers(&[channels])).unwrap();
-    let zero = model.add_const("zero", tensor4(&[[[[0_f32]]]])).unwrap();
-    let six = model.add_const("six", tensor4(&[[[[6_f32]]]])).unwrap();
-    let mut wire = image;
-    for i in 0..count {
-        wire = model.wire_node(format!("conv{i}"), conv.clone(), &[wire, weights, bias]).unwrap()[0];
-        wire = model.wire_node(format!("max{i}"), max(), &[wire, zero]).unwrap()[0];
-        wire = model.wire_node(format!("min{i}"), min(), &[wire, six]).unwrap()[0];
-    }
+    let wire = (0..count)
+        .fold(image, |wire, i| common::conv(&mut model, i, wire, (channels, channels, channels), (kernel, stride)));
     model.select_output_outlets(&[wire]).unwrap();
     model
 }

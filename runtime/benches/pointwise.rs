@@ -7,17 +7,18 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod common;
+
 use std::hint::black_box;
 use std::time::Duration;
 
+use common::numbers;
 use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use runtime::engine::channels_last::accelerate;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cast::cast;
-use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, PaddingSpec, PoolSpec};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::{add, max, min, mul, round_half_to_even};
-use tract_onnx::tract_core::ops::nn::DataFormat;
 
 /// Narrow and wide channels, height and width: each block widens and narrows again.
 const BLOCKS: [(usize, usize, usize); 7] =
@@ -25,38 +26,13 @@ const BLOCKS: [(usize, usize, usize); 7] =
 /// Times that a block is run through in one graph.
 const ROW: usize = 4;
 
-fn numbers(shape: &[usize]) -> Tensor {
-    let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|i| (i as f32 * 0.37).sin()).collect();
-    Tensor::from_shape(shape, &values).unwrap()
-}
-
 /// Widen, narrow, widen, narrow, in float32.
 fn float((narrow, wide, size): (usize, usize, usize)) -> TypedModel {
     let mut model = TypedModel::default();
     let mut wire = model.add_source("image", f32::fact([1, narrow, size, size])).unwrap();
-    let zero = model.add_const("zero", tensor4(&[[[[0_f32]]]])).unwrap();
-    let six = model.add_const("six", tensor4(&[[[[6_f32]]]])).unwrap();
     for i in 0..2 * ROW {
         let (from, to) = if i % 2 == 0 { (narrow, wide) } else { (wide, narrow) };
-        let conv = Conv {
-            pool_spec: PoolSpec {
-                data_format: DataFormat::NCHW,
-                kernel_shape: tvec!(1, 1),
-                padding: PaddingSpec::Valid,
-                dilations: None,
-                strides: Some(tvec!(1, 1)),
-                input_channels: from,
-                output_channels: to,
-            },
-            kernel_fmt: KernelFormat::OIHW,
-            group: 1,
-            q_params: None,
-        };
-        let weights = model.add_const(format!("weights{i}"), numbers(&[to, from, 1, 1])).unwrap();
-        let bias = model.add_const(format!("bias{i}"), numbers(&[to])).unwrap();
-        wire = model.wire_node(format!("conv{i}"), conv, &[wire, weights, bias]).unwrap()[0];
-        wire = model.wire_node(format!("max{i}"), max(), &[wire, zero]).unwrap()[0];
-        wire = model.wire_node(format!("min{i}"), min(), &[wire, six]).unwrap()[0];
+        wire = common::conv(&mut model, i, wire, (from, to, 1), (1, 1));
     }
     model.select_output_outlets(&[wire]).unwrap();
     model
