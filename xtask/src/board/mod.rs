@@ -15,7 +15,7 @@
 //! Where this machine cannot (nobody to install a cross compiler, no network to fetch a kernel from), the exit code is 77
 //! and what is missing is named.
 
-mod apt;
+pub mod apt;
 mod archive;
 mod base;
 mod gpio_sim;
