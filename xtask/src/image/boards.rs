@@ -118,7 +118,10 @@ mod tests {
         assert!(COMMAND_LINE.split(' ').any(|word| word == "ro") && !COMMAND_LINE.split(' ').any(|word| word == "rw"));
         let table = include_str!("../../../deploy/image/root/etc/fstab");
         let root = table.lines().find(|line| line.split_whitespace().nth(1) == Some("/"));
-        assert!(root.is_some_and(|line| line.contains("LABEL=tadpole-root") && line.contains("ro,noatime")), "{root:?}");
+        assert!(
+            root.is_some_and(|line| line.contains("LABEL=tadpole-root") && line.contains("ro,noatime")),
+            "{root:?}"
+        );
     }
 
     #[test]

@@ -46,10 +46,7 @@ pub fn make(board: Board, archive: &Path, facts: &str, folder: &Path) -> Result<
         }
     }
     // Its length is in KiB.
-    run(sbin("mkfs.vfat")
-        .args(["-F", "32", "-n", "TADPOLEBOOT", "-C"])
-        .arg(&boot)
-        .arg((BOOT_MIB << 10).to_string()))?;
+    run(sbin("mkfs.vfat").args(["-F", "32", "-n", "TADPOLEBOOT", "-C"]).arg(&boot).arg((BOOT_MIB << 10).to_string()))?;
     let mut files = Vec::new();
     for entry in fs::read_dir(&starts).with_context(|| format!("cannot list {}", starts.display()))? {
         files.push(entry?.path());

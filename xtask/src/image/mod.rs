@@ -61,7 +61,10 @@ pub struct Image {
 /// Make it and say what to do with it.
 pub fn run(args: &ImageArgs) -> Result<u8> {
     if let Some(deb) = args.deb.as_deref().filter(|deb| !deb.is_file()) {
-        bail!("{} is no file; `cargo xtask dist --target aarch64-unknown-linux-gnu --deb` makes a package", deb.display());
+        bail!(
+            "{} is no file; `cargo xtask dist --target aarch64-unknown-linux-gnu --deb` makes a package",
+            deb.display()
+        );
     }
     if args.board != Board::Jetson {
         tools::ready()?;
@@ -100,6 +103,22 @@ pub fn run(args: &ImageArgs) -> Result<u8> {
 pub fn for_emulator(deb: &Path, folder: &Path) -> Result<Image> {
     tools::ready()?;
     make(Board::Qemu, deb, folder)
+}
+
+/// The emulator's image that is in `folder` already.
+///
+/// # Errors
+/// Where one of its files is not there.
+pub fn in_folder(folder: &Path) -> Result<Image> {
+    let file = |name: &str| {
+        let path = folder.join(name);
+        let path = std::path::absolute(&path).with_context(|| format!("cannot find {}", path.display()))?;
+        if !path.is_file() {
+            bail!("{} is not there; make it with `cargo xtask image --board qemu`", path.display());
+        }
+        Ok(path)
+    };
+    Ok(Image { card: file("tadpole-qemu.img")?, kernel: file("vmlinuz")?, initrd: file("initrd.img")? })
 }
 
 fn make(board: Board, deb: &Path, folder: &Path) -> Result<Image> {

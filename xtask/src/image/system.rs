@@ -57,7 +57,9 @@ fn sources(archive: &str, components: &str) -> Vec<String> {
     let mut lines = vec![line(archive, SUITE), line(archive, &format!("{SUITE}-updates"))];
     let plain = archive.trim_end_matches('/');
     lines.extend(
-        plain.strip_suffix("/debian").map(|host| line(&format!("{host}/debian-security"), &format!("{SUITE}-security"))),
+        plain
+            .strip_suffix("/debian")
+            .map(|host| line(&format!("{host}/debian-security"), &format!("{SUITE}-security"))),
     );
     lines
 }

@@ -35,7 +35,8 @@ pub fn ready() -> Result<()> {
     if known.exists() {
         return Ok(());
     }
-    let remedy = "as root: mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; update-binfmts --enable qemu-aarch64";
+    let remedy =
+        "as root: mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; update-binfmts --enable qemu-aarch64";
     if !setup::is_root() {
         bail!("this machine's kernel runs no arm64 programs; {remedy}");
     }
