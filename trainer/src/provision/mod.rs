@@ -38,7 +38,7 @@ const KEYS: &str = "ssh/authorized_keys";
 /// The longest file of keys, in bytes.
 const KEYS_BYTES_MAX: u64 = 64 << 10;
 
-/// Put name, config, model and keys on a card, or into the image before it is written to one.
+/// Put a board's name, config, model and keys on its card, or into the image of one.
 ///
 /// The image is what `cargo xtask image` made. It may be provisioned again: events and the board's own keys stay.
 #[derive(Args, Debug)]
