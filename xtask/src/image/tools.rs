@@ -19,8 +19,11 @@ const PROGRAMS: [(&str, &str, &str); 7] = [
     ("dpkg-deb", "--version", "dpkg"),
 ];
 /// They run arm64 programs on another processor.
-const EMULATION: [(&str, &str, &str); 2] =
-    [("qemu-aarch64-static", "--version", "qemu-user-static"), ("update-binfmts", "--version", "binfmt-support")];
+const EMULATION: [(&str, &str, &str); 3] = [
+    ("qemu-aarch64-static", "--version", "qemu-user-static"),
+    ("update-binfmts", "--version", "binfmt-support"),
+    ("arch-test", "--version", "arch-test"),
+];
 /// Where the kernel is told who runs whose programs.
 const REGISTER: &str = "/proc/sys/fs/binfmt_misc";
 
