@@ -58,7 +58,7 @@ pub struct ProvisionArgs {
     /// The board's name, for its network; the config's file name when absent: pole-12 for pole-12.toml.
     #[arg(long)]
     name: Option<String>,
-    /// Public SSH keys of those who may log in as root, as in ~/.ssh/authorized_keys. Without it nobody new may.
+    /// Public SSH keys of those who may log in as root, as ssh-keygen writes them. Without it nobody new may.
     #[arg(long, value_name = "FILE")]
     authorized_keys: Option<PathBuf>,
 }

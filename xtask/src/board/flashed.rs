@@ -28,14 +28,13 @@ const ARGUMENTS: &str = "systemd.mask=serial-getty@ttyAMA0.service";
 pub fn run(firmware: Option<PathBuf>, made: Option<&Path>) -> Result<u8> {
     let folder = target().join("board");
     let Some(base) = prepared(&folder)? else { return Ok(CANNOT) };
-    let image = match made {
-        Some(made) => image::in_folder(made)?,
-        None => {
-            let packed = folder.join("package");
-            fs::create_dir_all(&packed).with_context(|| format!("cannot make {}", packed.display()))?;
-            let deb = dist::package_of(&built(firmware)?, &FEATURES.map(Into::into), &packed)?;
-            image::for_emulator(&deb, &folder.join(NAME))?
-        }
+    let image = if let Some(made) = made {
+        image::in_folder(made)?
+    } else {
+        let packed = folder.join("package");
+        fs::create_dir_all(&packed).with_context(|| format!("cannot make {}", packed.display()))?;
+        let deb = dist::package_of(&built(firmware)?, &FEATURES.map(Into::into), &packed)?;
+        image::for_emulator(&deb, &folder.join(NAME))?
     };
     let card = provisioned(&image.card, &folder)?;
     let booted = boot(&base, &image, &card, &folder.join("logs"));

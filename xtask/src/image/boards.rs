@@ -13,7 +13,7 @@ pub enum Board {
     Rpi4,
     /// Raspberry Pi 3.
     Rpi3,
-    /// NVIDIA Jetson, on top of `JetPack`.
+    /// NVIDIA Jetson, on top of JetPack.
     Jetson,
 }
 

@@ -1,4 +1,4 @@
-//! What goes on top of NVIDIA's `JetPack`: the package comes in, a folder with it, what the service needs for the GPU, the
+//! What goes on top of NVIDIA's JetPack: the package comes in, a folder with it, what the service needs for the GPU, the
 //! steps and a list of checksums goes out.
 
 use std::fs;
