@@ -10,8 +10,11 @@ tar --extract --numeric-owner --same-permissions --exclude './dev/*' --directory
 # Ours on top. What belongs to one board alone is not in an image: its id, its keys.
 cp -R "$deploy/image/root/." "$root"
 cp "$deploy/systemd/hardware-watchdog.conf" "$root/etc/systemd/system.conf.d/tadpole.conf"
+rm -f "$root/etc/machine-id" "$root"/etc/ssh/ssh_host_*
 : > "$root/etc/machine-id"
-rm -f "$root"/etc/ssh/ssh_host_* "$root/var/lib/dbus/machine-id"
+# Else systemd would want to make it, at every boot.
+mkdir -p "$root/var/lib/dbus"
+ln -sfn /etc/machine-id "$root/var/lib/dbus/machine-id"
 ln -sfn ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 mkdir -p "$root/data" "$root/boot/firmware"
 
