@@ -10,6 +10,7 @@ mod files;
 pub mod model;
 pub mod onnx;
 pub mod progress;
+pub mod provision;
 mod recordings;
 pub mod simulate;
 pub mod train;

@@ -9,12 +9,13 @@ use trainer::evaluate::command::EvaluateArgs;
 use trainer::export::command::ExportArgs;
 use trainer::extract::ExtractArgs;
 use trainer::extractor::ExtractorArgs;
+use trainer::provision::ProvisionArgs;
 use trainer::simulate::SimulateArgs;
 use trainer::train::command::TrainArgs;
 
 /// Train anomaly detectors from videos labelled as a whole, and export them for cameras.
 ///
-/// In the order of a life: simulate (or film), extractor, extract, train, evaluate, keygen, export.
+/// In the order of a life: simulate (or film), extractor, extract, train, evaluate, keygen, export, provision.
 #[derive(Parser)]
 #[command(name = "tadpole-trainer", version)]
 struct Cli {
@@ -41,6 +42,7 @@ enum Command {
     },
     /// Put a trained model into a signed bundle.
     Export(ExportArgs),
+    Provision(ProvisionArgs),
     // Our side of `cargo xtask bench`, of no use to others.
     #[command(hide = true)]
     BenchHeads(BenchHeadsArgs),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => trainer::evaluate::command::run(&args),
         Command::Keygen { file } => trainer::export::command::keygen(&file),
         Command::Export(args) => trainer::export::command::run(&args),
+        Command::Provision(args) => trainer::provision::run(&args),
         Command::BenchHeads(args) => trainer::bench::run(&args),
     };
     match result {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use crate::cross::{Build, Processor};
+use crate::cross::{AARCH64, Build, Processor};
 use crate::elf::{Glibc, Program};
 use crate::run::{command, root, run as run_shown, target};
 
@@ -76,6 +76,40 @@ pub fn run(args: &DistArgs) -> Result<u8> {
     Ok(0)
 }
 
+/// The Debian package of the firmware for arm64, with `features` beside the default ones.
+pub fn arm64_package(features: &[&str], max_glibc: Option<Glibc>) -> Result<PathBuf> {
+    run(&DistArgs {
+        target: Some(AARCH64.triple.into()),
+        profile: "release".into(),
+        features: features.iter().map(|feature| (*feature).to_owned()).collect(),
+        max_glibc,
+        deb: true,
+        check: None,
+    })?;
+    package_in(&target().join("dist").join(AARCH64.triple))
+}
+
+/// The Debian package of a firmware for arm64 that is built already, whatever its profile, in `folder`.
+pub fn package_of(built: &Path, features: &[String], folder: &Path) -> Result<PathBuf> {
+    deb::there()?;
+    let program = Program::read(built)?;
+    // cargo-deb makes packages of the profile release.
+    let release = folder.join("target").join(AARCH64.triple).join("release");
+    fs::create_dir_all(&release).with_context(|| format!("cannot make {}", release.display()))?;
+    let there = release.join("tadpole");
+    fs::copy(built, &there).with_context(|| format!("cannot copy {}", built.display()))?;
+    let others = licences::of_dependencies(AARCH64.triple, features)?;
+    fs::write(folder.join(licences::FILE), others).with_context(|| format!("cannot write {}", licences::FILE))?;
+    deb::make(&AARCH64, &there, &program, folder)?;
+    package_in(folder)
+}
+
+fn package_in(folder: &Path) -> Result<PathBuf> {
+    let files = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let packages = files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "deb"));
+    packages.max().with_context(|| format!("cargo-deb left no package in {}", folder.display()))
+}
+
 /// Print what the program wants and holds; an error when that will not do.
 fn check(processor: &Processor, path: &Path, most: Option<Glibc>) -> Result<Program> {
     let program = Program::read(path)?;
@@ -99,7 +133,7 @@ fn check(processor: &Processor, path: &Path, most: Option<Glibc>) -> Result<Prog
 }
 
 /// Write the checksums of all that lies in `folder`, and say what does.
-fn sum_up(folder: &Path) -> Result<()> {
+pub fn sum_up(folder: &Path) -> Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let entry = entry?;

@@ -8,6 +8,7 @@ mod cross;
 mod demo;
 mod dist;
 mod elf;
+mod image;
 mod run;
 mod setup;
 mod soak;
@@ -41,6 +42,8 @@ enum Task {
     Board(board::BoardArgs),
     /// The firmware for a board, with its licences and checksums, in target/dist; its Debian package with --deb.
     Dist(dist::DistArgs),
+    /// What is written to a board's card: Debian, the firmware, and a place for what `tadpole-trainer provision` puts there.
+    Image(image::ImageArgs),
     /// Long measurements that do not belong into the tests.
     Soak(soak::SoakArgs),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Board(args) => board::run(&args),
         Task::Dist(args) => dist::run(&args),
+        Task::Image(args) => image::run(&args),
         Task::Soak(args) => soak::run(&args),
     };
     match done {

@@ -23,6 +23,14 @@ pub fn command(program: &str) -> Command {
     command
 }
 
+/// A command that may lie where only root looks for programs.
+pub fn sbin(program: &str) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = command(program);
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command
+}
+
 /// Show a command, run it, and fail when it does.
 pub fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {command:?}");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::run::{command, run, target, there};
+use crate::run::{command, run, sbin, target, there};
 
 /// Program, flag that makes it exit 0, Debian packages that bring it, why.
 const PROGRAMS: [(&str, &str, &str, &str); 4] = [
@@ -52,6 +52,18 @@ pub fn for_cross(programs: &[(&str, &str)], triple: &str) -> Result<()> {
         .with_context(|| format!("the standard library for {triple} is missing, and there is no rustup to add it"))
 }
 
+/// Programs, each with a flag that makes it exit 0 and the Debian package that brings it.
+pub fn programs(programs: &[(&str, &str, &str)]) -> Result<()> {
+    let is_there = |program: &str, flag| sbin(program).arg(flag).output().is_ok_and(|out| out.status.success());
+    let missing = programs.iter().filter(|(program, flag, _)| !is_there(program, flag));
+    install(&missing.map(|(_, _, package)| *package).collect::<Vec<_>>())
+}
+
+/// True when whoever runs this may install and mount.
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n")
+}
+
 /// What the firmware's default feature `v4l` is built with: libclang, by which bindgen reads the kernel's headers.
 pub fn libclang() -> Result<()> {
     let inside = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -95,8 +107,7 @@ fn install(packages: &[&str]) -> Result<()> {
         return Ok(());
     }
     let line = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
-    let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
-    if !root || !there("apt-get", "--version") {
+    if !is_root() || !there("apt-get", "--version") {
         bail!("this machine lacks {}; install them, on Debian or Ubuntu with: sudo {line}", packages.join(", "));
     }
     eprintln!("installing {}", packages.join(", "));

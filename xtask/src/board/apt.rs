@@ -12,11 +12,11 @@ use super::Lacking;
 use crate::run::{command, there};
 
 /// The distribution that the emulated boards run, and that the emulator comes from.
-const SUITE: &str = "bookworm";
+pub const SUITE: &str = "bookworm";
 /// Where apt looks when the machine's own sources name no archive of Debian.
 const ARCHIVE: &str = "http://deb.debian.org/debian/";
 /// Whose signature the archive bears.
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+pub const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// apt with a state of its own.
 pub struct Apt {
@@ -118,7 +118,7 @@ impl Apt {
 }
 
 /// The archive that this machine's packages come from, if it is Debian's.
-fn archive() -> String {
+pub fn archive() -> String {
     let targets = command("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(CODENAME)"]).output();
     let targets = targets.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
     let own = targets.lines().find_map(|line| line.strip_suffix(SUITE)?.strip_suffix(' ').map(str::to_owned));

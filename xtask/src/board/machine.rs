@@ -68,10 +68,14 @@ pub struct Boot<'a> {
     pub name: &'a str,
     /// The board.
     pub kind: Kind,
-    /// Files of its own: where, and what.
-    pub files: Vec<(&'a str, &'a Path)>,
-    /// Variables of the scenario.
-    pub variables: &'a str,
+    /// Its kernel.
+    pub kernel: String,
+    /// What the kernel starts from.
+    pub initrd: Vec<u8>,
+    /// What the kernel is told beside where its console is.
+    pub arguments: String,
+    /// What is in its slot for a card, and is not written to.
+    pub card: Option<&'a Path>,
     /// How long it may take in all, by this machine's clock.
     pub limit: Duration,
 }
@@ -104,7 +108,7 @@ impl Machine {
     pub fn start(base: &Base, boot: &Boot<'_>, folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let disk = folder.join(format!("{}.disk", boot.name));
-        fs::write(&disk, base.disk(&boot.files)?).with_context(|| format!("cannot write {}", disk.display()))?;
+        fs::write(&disk, &boot.initrd).with_context(|| format!("cannot write {}", disk.display()))?;
         let log = folder.join(format!("{}.log", boot.name));
         let errors = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         // A socket's path may not be long.
@@ -123,8 +127,12 @@ impl Machine {
             "stdio",
         ]);
         run.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
-        run.args(["-kernel", &base.kernel_file("Image")]).arg("-initrd").arg(&disk);
-        run.args(["-append", &format!("{kernel} quiet panic=-1 {}", boot.variables)]);
+        run.args(["-kernel", &boot.kernel]).arg("-initrd").arg(&disk);
+        run.args(["-append", &format!("{kernel} {}", boot.arguments)]);
+        if let Some(card) = boot.card {
+            run.arg("-drive").arg(format!("if=none,id=card,format=raw,snapshot=on,file={}", card.display()));
+            run.args(["-device", "virtio-blk-pci,drive=card"]);
+        }
         run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.try_clone().context("cannot share a file")?);
         let mut emulator = run.spawn().context("cannot start the emulator")?;
         let started = Instant::now();

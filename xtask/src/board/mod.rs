@@ -11,13 +11,15 @@
 //! | [`machine`] | a board that is switched on and listened to |
 //! | [`qmp`] | what only the emulator can see |
 //! | [`scenarios`] | what is played, by scripts of `tests/board` |
+//! | [`flashed`] | a card as `cargo xtask image` makes it, provisioned, booted, and its watchdog tried |
 //!
 //! Where this machine cannot (nobody to install a cross compiler, no network to fetch a kernel from), the exit code is 77
 //! and what is missing is named.
 
-mod apt;
+pub mod apt;
 mod archive;
 mod base;
+mod flashed;
 mod gpio_sim;
 mod machine;
 mod qmp;
@@ -25,7 +27,7 @@ mod scenarios;
 mod small;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -38,15 +40,22 @@ use scenarios::{ALL, Cargo, Model, Scenario, UNPLUG};
 
 /// The exit code of what could not be tried here.
 const CANNOT: u8 = 77;
+/// Features of the boards' firmware beside the default ones.
+const FEATURES: [&str; 1] = ["rppal"];
 
 /// Arguments of `board`.
 #[derive(Args, Default)]
 pub struct BoardArgs {
-    /// Only the scenarios whose names hold one of these words: lists, loss, absent, alarm, raspi3b, raspi4b, shipped.
+    /// Only the scenarios whose names hold one of these words: lists, loss, absent, alarm, raspi3b, raspi4b, shipped. Or
+    /// `image`, which is played only by itself: the card of `cargo xtask image --board qemu` boots to a healthy service,
+    /// which its watchdog restarts.
     only: Vec<String>,
     /// A firmware for arm64 that is built already, instead of building one.
     #[arg(long, value_name = "PROGRAM")]
     firmware: Option<PathBuf>,
+    /// For `image`: the folder of an image that is made already, instead of making one.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "firmware")]
+    made: Option<PathBuf>,
 }
 
 /// What this machine lacks.
@@ -63,11 +72,21 @@ impl std::error::Error for Lacking {}
 
 /// Play the scenarios. Exit code 1 when one fails, 77 when none can be played.
 pub fn run(args: &BoardArgs) -> Result<u8> {
+    if args.only == [flashed::NAME] {
+        return flashed::run(args.firmware.clone(), args.made.as_deref());
+    }
+    if args.made.is_some() {
+        anyhow::bail!(
+            "--made is for the scenario `{}`: cargo xtask board {} --made FOLDER",
+            flashed::NAME,
+            flashed::NAME
+        );
+    }
     let wanted = |s: &&Scenario| args.only.is_empty() || args.only.iter().any(|word| s.name.contains(word.as_str()));
     let chosen: Vec<_> = ALL.iter().filter(wanted).collect();
     if chosen.is_empty() {
         let names: Vec<_> = ALL.iter().map(|scenario| scenario.name).collect();
-        anyhow::bail!("no scenario has such a name; there are {}", names.join(", "));
+        anyhow::bail!("no scenario has such a name; there are {}, and by itself {}", names.join(", "), flashed::NAME);
     }
     play(&chosen, args.firmware.clone())
 }
@@ -79,19 +98,8 @@ pub fn unplug(firmware: Option<PathBuf>) -> Result<u8> {
 
 fn play(scenarios: &[&Scenario], firmware: Option<PathBuf>) -> Result<u8> {
     let folder = target().join("board");
-    let prepared = tools().and_then(|()| Base::make(&folder));
-    let base = match prepared {
-        Err(error) if error.is::<Lacking>() => {
-            eprintln!("boards cannot be emulated: {error:#}");
-            return Ok(CANNOT);
-        }
-        prepared => prepared?,
-    };
-    let firmware = match firmware {
-        Some(built) => built,
-        None => AARCH64.build(Build { profile: "dev", features: &["rppal".into()], glibc: None })?,
-    };
-    let firmware = base::stripped(&AARCH64.tool("strip"), &firmware, &folder)?;
+    let Some(base) = prepared(&folder)? else { return Ok(CANNOT) };
+    let firmware = base::stripped(&AARCH64.tool("strip"), &built(firmware)?, &folder)?;
     let carried = scenarios.iter().any(|scenario| scenario.model == Model::Small);
     let small = if carried { small::make(&folder)? } else { PathBuf::new() };
     let shipped = root().join("models/roadside-lite0.tadpole");
@@ -111,6 +119,25 @@ fn play(scenarios: &[&Scenario], firmware: Option<PathBuf>) -> Result<u8> {
     }
     println!("boards: {} passed, {failed} failed", scenarios.len() - failed);
     Ok(u8::from(failed > 0))
+}
+
+/// What every board is made of; `None`, and said why, where there can be none.
+fn prepared(folder: &Path) -> Result<Option<Base>> {
+    match tools().and_then(|()| Base::make(folder)) {
+        Err(error) if error.is::<Lacking>() => {
+            eprintln!("boards cannot be emulated: {error:#}");
+            Ok(None)
+        }
+        prepared => prepared.map(Some),
+    }
+}
+
+/// The firmware that is named, or one that is built now.
+fn built(firmware: Option<PathBuf>) -> Result<PathBuf> {
+    match firmware {
+        Some(built) => Ok(built),
+        None => AARCH64.build(Build { profile: "dev", features: &FEATURES.map(Into::into), glibc: None }),
+    }
 }
 
 /// What must be installed, and by root.

@@ -83,15 +83,22 @@ impl Scenario {
             ("board/model.tadpole", model),
         ]);
         let limit = Duration::from_secs(self.limit_s);
-        let boot = Boot { name: self.name, kind: self.kind, files, variables: self.variables, limit };
+        let boot = Boot {
+            name: self.name,
+            kind: self.kind,
+            kernel: base.kernel_file("Image"),
+            initrd: base.disk(&files)?,
+            arguments: format!("quiet panic=-1 {}", self.variables),
+            card: None,
+            limit,
+        };
         let machine = Machine::start(base, &boot, logs)?;
         let watched = self.kind.levels().map(|address| {
             let (socket, until) = (machine.socket.clone(), machine.until);
             std::thread::spawn(move || levels(&socket, address, until))
         });
         let Said { lines, took, .. } = machine.finish()?;
-        let mut measured: Vec<_> =
-            lines.iter().filter_map(|line| line.strip_prefix("MEASURED ")).map(str::to_owned).collect();
+        let mut measured = measured(&lines);
         if let Some(watched) = watched {
             let levels = watched.join().map_err(|_| anyhow::anyhow!("the emulator's pins could not be watched"))??;
             // Before the firmware takes it the pin is as the emulator leaves it.
@@ -105,6 +112,11 @@ impl Scenario {
         }
         Ok((measured, took))
     }
+}
+
+/// What a board's script reports.
+pub fn measured(lines: &[String]) -> Vec<String> {
+    lines.iter().filter_map(|line| line.strip_prefix("MEASURED ")).map(str::to_owned).collect()
 }
 
 fn script(name: &str) -> PathBuf {

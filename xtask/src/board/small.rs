@@ -9,14 +9,19 @@ use anyhow::{Context as _, Result};
 
 use crate::run::{command, root, run, target};
 
+/// `tadpole-trainer`, built as the tests build it, so that they share what is built.
+pub fn trainer() -> Result<String> {
+    run(command("cargo").args(["build", "--workspace", "--bins"]))?;
+    Ok(target().join("debug/tadpole-trainer").display().to_string())
+}
+
 /// Make it in `folder`, unless it is there.
 pub fn make(folder: &Path) -> Result<PathBuf> {
     let bundle = folder.join("small.tadpole");
     if bundle.is_file() {
         return Ok(bundle);
     }
-    // As the tests build it, so that they share what is built.
-    run(command("cargo").args(["build", "--workspace", "--bins"]))?;
+    let trainer = trainer()?;
     let work = folder.join("small");
     if work.exists() {
         fs::remove_dir_all(&work).with_context(|| format!("cannot empty {}", work.display()))?;
@@ -24,7 +29,6 @@ pub fn make(folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
     let extractor = root().join("tests/board/small.onnx").display().to_string();
     let key = root().join("models/demo-signing-key.pem").display().to_string();
-    let trainer = target().join("debug/tadpole-trainer").display().to_string();
     for line in [
         "simulate roads --videos 8 --seed 5 --min-seconds 42 --max-seconds 45",
         "extract roads --extractor EXTRACTOR rows",
