@@ -1,5 +1,6 @@
 # What must be seen on a card that was flashed and provisioned: it boots to a running, healthy service by itself, nothing is
-# written but to the data partition, and a firmware that stands still is restarted by its watchdog. It prints
+# written but to the data partition, a firmware that stands still is restarted by its watchdog, and its package is upgraded,
+# removed and purged. It prints
 #   MEASURED text   what was seen, for the report
 #   FAILED text     what was not, and the logs
 # Times are milliseconds of the board's own clock.
@@ -60,4 +61,6 @@ wait_for 60000 again || fail "the service is $(property ActiveState): $(property
 [ "$(property NRestarts)" = 1 ] || fail "the service was restarted $(property NRestarts) times"
 journalctl --unit tadpole --boot --no-pager | grep -q 'Watchdog timeout' || fail "it was not the watchdog"
 measured "kill -STOP: ended by the watchdog after $(seconds $barked) s (WatchdogSec 20), healthy again $(seconds "$took") s later"
+
+. /run/looker/package.sh
 end 0

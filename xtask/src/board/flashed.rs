@@ -65,7 +65,7 @@ fn provisioned(card: &Path, folder: &Path) -> Result<PathBuf> {
 
 /// Boot it and listen to what it says of itself.
 fn boot(base: &Base, image: &Image, card: &Path, logs: &Path) -> Result<(Vec<String>, Duration)> {
-    let mut initrd = looker()?;
+    let mut initrd = looker(&newer(&image.package, logs)?)?;
     initrd.extend(fs::read(&image.initrd).with_context(|| format!("cannot read {}", image.initrd.display()))?);
     let boot = Boot {
         name: NAME,
@@ -84,9 +84,27 @@ fn boot(base: &Base, image: &Image, card: &Path, logs: &Path) -> Result<(Vec<Str
     Ok((seen, said.took))
 }
 
-/// Who looks at it: a unit and its script, and what puts them into the system's `/run` before that starts. A kernel takes
-/// several archives one behind the other.
-fn looker() -> Result<Vec<u8>> {
+/// The package with a higher version, which the card's is upgraded to.
+fn newer(package: &Path, folder: &Path) -> Result<Vec<u8>> {
+    let (files, to) = (folder.join("package"), folder.join("newer.deb"));
+    if files.exists() {
+        fs::remove_dir_all(&files).with_context(|| format!("cannot empty {}", files.display()))?;
+    }
+    run_shown(command("dpkg-deb").arg("--raw-extract").arg(package).arg(&files))?;
+    let control = files.join("DEBIAN/control");
+    let said = fs::read_to_string(&control).with_context(|| format!("cannot read {}", control.display()))?;
+    let higher = said.lines().map(|line| if line.starts_with("Version: ") { format!("{line}+1\n") } else { format!("{line}\n") });
+    fs::write(&control, higher.collect::<String>()).with_context(|| format!("cannot write {}", control.display()))?;
+    run_shown(command("dpkg-deb").args(["--root-owner-group", "-Zgzip", "--build"]).arg(&files).arg(&to))?;
+    fs::remove_dir_all(&files).with_context(|| format!("cannot remove {}", files.display()))?;
+    let made = fs::read(&to).with_context(|| format!("cannot read {}", to.display()))?;
+    fs::remove_file(&to).with_context(|| format!("cannot remove {}", to.display()))?;
+    Ok(made)
+}
+
+/// Who looks at it: a unit, its scripts and the newer package, and what puts them into the system's `/run` before that starts.
+/// A kernel takes several archives one behind the other.
+fn looker(newer: &[u8]) -> Result<Vec<u8>> {
     let mut archive = Archive::new(Vec::new());
     for folder in ["scripts", "scripts/local-bottom", "looker"] {
         archive.folder(folder)?;
@@ -97,9 +115,11 @@ fn looker() -> Result<Vec<u8>> {
         ("scripts/local-bottom/looker", "hook.sh"),
         ("looker/looker.service", "looker.service"),
         ("looker/looker.sh", "looker.sh"),
+        ("looker/package.sh", "package.sh"),
     ] {
         let from = root().join("tests/board/image").join(from);
         archive.file(to, &fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?)?;
     }
+    archive.file("looker/newer.deb", newer)?;
     archive.finish()
 }

@@ -9,6 +9,7 @@ tar --extract --numeric-owner --same-permissions --exclude './dev/*' --directory
 
 # Ours on top. What belongs to one board alone is not in an image: its id, its keys.
 cp -R "$deploy/image/root/." "$root"
+mkdir -p "$root/etc/systemd/system.conf.d"
 cp "$deploy/systemd/hardware-watchdog.conf" "$root/etc/systemd/system.conf.d/tadpole.conf"
 rm -f "$root/etc/machine-id" "$root"/etc/ssh/ssh_host_*
 : > "$root/etc/machine-id"

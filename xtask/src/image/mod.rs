@@ -34,6 +34,9 @@ use crate::run::{command, target};
 use boards::Board;
 pub use boards::COMMAND_LINE;
 
+/// What the firmware's package is called beside an image, and inside while it is installed.
+const PACKAGE: &str = "tadpole.deb";
+
 /// Arguments of `image`.
 #[derive(Args)]
 pub struct ImageArgs {
@@ -56,6 +59,8 @@ pub struct Image {
     pub kernel: PathBuf,
     /// What that kernel starts from.
     pub initrd: PathBuf,
+    /// The firmware's package that is in it.
+    pub package: PathBuf,
 }
 
 /// Make it and say what to do with it.
@@ -118,7 +123,12 @@ pub fn in_folder(folder: &Path) -> Result<Image> {
         }
         Ok(path)
     };
-    Ok(Image { card: file("tadpole-qemu.img")?, kernel: file("vmlinuz")?, initrd: file("initrd.img")? })
+    Ok(Image {
+        card: file("tadpole-qemu.img")?,
+        kernel: file("vmlinuz")?,
+        initrd: file("initrd.img")?,
+        package: file(PACKAGE)?,
+    })
 }
 
 fn make(board: Board, deb: &Path, folder: &Path) -> Result<Image> {
@@ -132,7 +142,9 @@ fn make(board: Board, deb: &Path, folder: &Path) -> Result<Image> {
     for used_up in made.parts.iter().chain([&archive]) {
         fs::remove_file(used_up).with_context(|| format!("cannot remove {}", used_up.display()))?;
     }
-    Ok(Image { card, kernel: made.kernel, initrd: made.initrd })
+    let package = folder.join(PACKAGE);
+    fs::copy(deb, &package).with_context(|| format!("cannot copy {}", deb.display()))?;
+    Ok(Image { card, kernel: made.kernel, initrd: made.initrd, package })
 }
 
 /// An empty folder, whatever was in it.

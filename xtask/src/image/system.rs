@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::PACKAGE;
 use super::boards::Board;
 use crate::board::apt::{KEYRING, SUITE, archive};
-use crate::run::{run, sbin};
+use crate::run::{root, run, sbin};
 
 /// Nobody reads these on a pole; licences stay.
 const DPKG: [&str; 5] = [
@@ -21,8 +22,6 @@ const ENABLED: &str = "systemd-networkd systemd-resolved systemd-timesyncd";
 /// They write to the root, or look for what is not there.
 const MASKED: &str = "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
                       fstrim.timer";
-/// Where the package lies inside while it is installed.
-const PACKAGE: &str = "tadpole.deb";
 
 /// Make `to`, an archive (tar).
 pub fn make(board: Board, deb: &Path, to: &Path) -> Result<()> {
@@ -38,6 +37,8 @@ pub fn make(board: Board, deb: &Path, to: &Path) -> Result<()> {
     make.args(["--architectures=arm64", "--variant=minbase", "--format=tar"]);
     make.arg(format!("--include={}", board.packages().join(",")));
     make.args(DPKG.map(|option| format!("--dpkgopt={option}")));
+    // Before the kernel comes, whose installation makes what it starts from.
+    make.arg(format!("--setup-hook=cp -R '{}/.' \"$1\"", root().join("deploy/image/early").display()));
     for hook in [
         format!("copy-in '{deb}' /"),
         format!("mv \"$1/{name}\" \"$1/{PACKAGE}\""),
