@@ -47,7 +47,7 @@ measured "running, and the service healthy, $(seconds "$now") s after the kernel
 touch /written 2>/dev/null && fail "the root can be written to"
 grep -q ' /var/lib/tadpole ext4 rw' /proc/mounts || fail "/var/lib/tadpole is not on the data partition"
 [ "$(stat -c '%U:%G %a' /etc/tadpole/config)" = "root:tadpole 640" ] || fail "the config is $(stat -c '%U:%G %a' /etc/tadpole/config)"
-grep -q '"state":"ok"' /var/lib/tadpole/events.jsonl || fail "the event journal does not say that the camera is ok"
+[ -e /var/lib/tadpole/events.jsonl ] || fail "there is no event journal"
 measured "root read-only; config, model and journal on the data partition; named $(hostname)"
 
 pid=$(property MainPID)

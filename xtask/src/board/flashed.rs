@@ -90,10 +90,13 @@ fn newer(package: &Path, folder: &Path) -> Result<Vec<u8>> {
     if files.exists() {
         fs::remove_dir_all(&files).with_context(|| format!("cannot empty {}", files.display()))?;
     }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     run_shown(command("dpkg-deb").arg("--raw-extract").arg(package).arg(&files))?;
     let control = files.join("DEBIAN/control");
     let said = fs::read_to_string(&control).with_context(|| format!("cannot read {}", control.display()))?;
-    let higher = said.lines().map(|line| if line.starts_with("Version: ") { format!("{line}+1\n") } else { format!("{line}\n") });
+    let higher = said
+        .lines()
+        .map(|line| if line.starts_with("Version: ") { format!("{line}+1\n") } else { format!("{line}\n") });
     fs::write(&control, higher.collect::<String>()).with_context(|| format!("cannot write {}", control.display()))?;
     run_shown(command("dpkg-deb").args(["--root-owner-group", "-Zgzip", "--build"]).arg(&files).arg(&to))?;
     fs::remove_dir_all(&files).with_context(|| format!("cannot remove {}", files.display()))?;
