@@ -22,8 +22,8 @@ pub struct Glibc(u32, u32);
 impl Glibc {
     /// Debian 11, Raspberry Pi OS 11, JetPack 5.
     pub const DEBIAN_11: Self = Self(2, 31);
-    /// What Rust's own standard library and a C library from 2.34 on, of any newer distribution, come to.
-    pub const DEBIAN_12: Self = Self(2, 34);
+    /// What a firmware linked on Debian 12 wants, for `hypot`; Ubuntu 22.04, and so JetPack 6, has it too.
+    pub const DEBIAN_12: Self = Self(2, 35);
 }
 
 impl FromStr for Glibc {

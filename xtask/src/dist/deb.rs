@@ -68,7 +68,7 @@ fn variant(program: &Program) -> Result<Option<&'static str>> {
     if program.starts_with(Glibc::DEBIAN_11).is_ok() {
         return Ok(Some("debian-11"));
     }
-    program.starts_with(Glibc::DEBIAN_12).context("the package would not install; build with --max-glibc 2.34")?;
+    program.starts_with(Glibc::DEBIAN_12).context("the package would not install; build with --max-glibc 2.35")?;
     Ok(None)
 }
 
