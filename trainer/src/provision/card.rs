@@ -42,13 +42,18 @@ impl Card {
         let unreadable = |error: std::io::Error| {
             Error::invalid(&subject, format!("cannot be read: {error}"), "check the name; a card's device is root's")
         };
-        let name = "name an image that `cargo xtask image` made, a card that it was written to, or where that is mounted";
+        let name =
+            "name an image that `cargo xtask image` made, a card that it was written to, or where that is mounted";
         let path = std::path::absolute(path).map_err(unreadable)?;
         if fs::metadata(&path).map_err(unreadable)?.is_dir() {
             return Ok(Self::Mounted(path));
         }
         if path.to_string_lossy().contains('?') {
-            return Err(Error::invalid(subject, "has a question mark in its name, which debugfs cannot take", "rename it"));
+            return Err(Error::invalid(
+                subject,
+                "has a question mark in its name, which debugfs cannot take",
+                "rename it",
+            ));
         }
         match partition::find(File::open(&path).map_err(unreadable)?).map_err(unreadable)? {
             Some(start) => Ok(Self::Inside(path, start)),
@@ -161,7 +166,11 @@ impl Card {
         if out.status.success() {
             return Ok(());
         }
-        Err(Error::failed(self.subject(), format!("debugfs failed: {}", said(&out)), "see that you may read and write it"))
+        Err(Error::failed(
+            self.subject(),
+            format!("debugfs failed: {}", said(&out)),
+            "see that you may read and write it",
+        ))
     }
 }
 
@@ -174,7 +183,11 @@ fn put_plainly(folder: &Path, file: &Put<'_>) -> Result<()> {
         chown(&path, Some(0), Some(0))
     };
     put().map_err(|error| {
-        Error::failed(path.display().to_string(), format!("cannot be written: {error}"), "do it as root: the files are root's")
+        Error::failed(
+            path.display().to_string(),
+            format!("cannot be written: {error}"),
+            "do it as root: the files are root's",
+        )
     })
 }
 
@@ -184,7 +197,11 @@ fn work() -> Result<tempfile::TempDir> {
 }
 
 fn no_room(error: &std::io::Error) -> Error {
-    Error::failed("the folder for temporary files", format!("cannot be written to: {error}"), "make room, or set TMPDIR")
+    Error::failed(
+        "the folder for temporary files",
+        format!("cannot be written to: {error}"),
+        "make room, or set TMPDIR",
+    )
 }
 
 /// A program that may lie where only root looks for programs.

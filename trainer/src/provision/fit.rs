@@ -6,9 +6,9 @@
 
 use std::path::{Component, Path};
 
+use firmware_config::Config;
 use firmware_config::config::{EngineChoice, GpioKind};
 use firmware_config::manifest::{Manifest, Version};
-use firmware_config::Config;
 use runtime::{Error, Result};
 use serde::Deserialize;
 
@@ -42,8 +42,9 @@ impl Facts {
         let text = card.read(FACTS)?.ok_or_else(|| {
             Error::invalid(card.subject(), format!("its data partition holds no file `{FACTS}`"), again)
         })?;
-        let facts: Self = serde_json::from_slice(&text)
-            .map_err(|error| Error::corrupt(card.subject(), format!("its file `{FACTS}` is damaged: {error}"), again))?;
+        let facts: Self = serde_json::from_slice(&text).map_err(|error| {
+            Error::corrupt(card.subject(), format!("its file `{FACTS}` is damaged: {error}"), again)
+        })?;
         if facts.form != FORM {
             let problem = format!("its data partition has the form {}, and this program knows {FORM}", facts.form);
             return Err(Error::invalid(card.subject(), problem, again));
@@ -123,7 +124,8 @@ fn outside(key: &str, path: &str, example: &str) -> Error {
 /// Of kind `InvalidInput` for another.
 pub fn check_name(name: &str) -> Result<()> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let good = (1..=63).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('-') && !name.ends_with('-');
+    let good =
+        (1..=63).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('-') && !name.ends_with('-');
     if good {
         return Ok(());
     }

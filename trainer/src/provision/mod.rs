@@ -86,9 +86,8 @@ pub fn run(args: &ProvisionArgs) -> Result<()> {
     let model = format!("{STATE}/{}", fit::check(&facts, &config, &bundle.manifest)?);
     warn(&config);
 
-    let blob = wire::encode(&config).map_err(|error| {
-        Error::invalid(args.config.display().to_string(), error.to_string(), "correct the config")
-    })?;
+    let blob = wire::encode(&config)
+        .map_err(|error| Error::invalid(args.config.display().to_string(), error.to_string(), "correct the config"))?;
     let content = fs::read(&args.bundle).map_err(|error| unreadable(&args.bundle, &error))?;
     let mut puts = vec![
         Put { to: NAME, content: format!("{name}\n").into_bytes(), mode: 0o644 },
@@ -131,7 +130,8 @@ fn check(card: &Card, puts: &[Put<'_>], model: &str, bundle: &Bundle) -> Result<
         }
     }
     let blob = card.read(CONFIG)?.ok_or_else(|| differs(CONFIG))?;
-    let config = wire::decode(&blob).map_err(|error| Error::corrupt(card.subject(), error.to_string(), "write it again"))?;
+    let config =
+        wire::decode(&blob).map_err(|error| Error::corrupt(card.subject(), error.to_string(), "write it again"))?;
     let found = card.with_file(model, |path| Bundle::open(path, &config.trusted()))?;
     if found.id == bundle.id { Ok(()) } else { Err(differs(model)) }
 }
@@ -139,7 +139,9 @@ fn check(card: &Card, puts: &[Put<'_>], model: &str, bundle: &Bundle) -> Result<
 /// What may be, and is seldom meant.
 fn warn(config: &Config) {
     if config.model.trusted_keys.iter().any(|key| demo_key::is_demo_key(*key)) {
-        log::warn!("the config trusts the demo's key, whose private half is public: anybody can sign a model for this board");
+        log::warn!(
+            "the config trusts the demo's key, whose private half is public: anybody can sign a model for this board"
+        );
     }
     if config.output.gpio.is_none() {
         log::warn!("the config has no [output.gpio]: alarms close no relay");

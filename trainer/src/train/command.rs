@@ -57,6 +57,12 @@ pub struct TrainArgs {
     /// How many of a window's highest scores the ranking loss takes the mean of, instead of the preset's.
     #[arg(long, value_name = "N")]
     top: Option<usize>,
+    /// Weight of the smoothness of abnormal windows' scores, instead of the preset's.
+    #[arg(long, value_name = "WEIGHT")]
+    smoothness: Option<f64>,
+    /// Weight of their sparsity, instead of the preset's.
+    #[arg(long, value_name = "WEIGHT")]
+    sparsity: Option<f64>,
     /// Share of the training videos held out for validation, 0 to 0.5, instead of the preset's.
     #[arg(long, value_name = "SHARE")]
     validation_share: Option<f64>,
@@ -87,6 +93,8 @@ impl TrainArgs {
         settings.average_decay = self.average_decay.unwrap_or(settings.average_decay);
         let ModelConfig::DeNet(denet) = &mut settings.model;
         denet.top = self.top.unwrap_or(denet.top);
+        denet.smoothness = self.smoothness.unwrap_or(denet.smoothness);
+        denet.sparsity = self.sparsity.unwrap_or(denet.sparsity);
         settings.validation_share = self.validation_share.unwrap_or(settings.validation_share);
         Ok(settings)
     }

@@ -22,6 +22,17 @@ pub struct Classifier<B: Backend> {
     pub dropout: f64,
 }
 
+/// Scores of a training pass.
+#[derive(Debug)]
+pub struct Learned<B: Backend> {
+    /// `Y [B, T]`, without a gradient.
+    pub scores: Vec<f32>,
+    /// Each window's highest, `[B, 1]`.
+    pub highest: Tensor<B, 2>,
+    /// All of the first windows', `[whole, T]`, if any were asked for.
+    pub all: Option<Tensor<B, 2>>,
+}
+
 impl<B: Backend> Classifier<B> {
     /// New, for features of width `width`.
     pub fn new(config: &DeNetConfig, width: usize, init: &mut Init<'_, B>) -> Self {
@@ -39,9 +50,10 @@ impl<B: Backend> Classifier<B> {
         self.rows(x.reshape([b * t, d]), &[None, None]).reshape([b, t])
     }
 
-    /// Training's `Y`, and of it each window's highest score once more, or the mean of its `top` highest, `[B, 1]`. Only
-    /// these have a gradient, as the loss asks for no other (Eq. 11): what is learned from is `top` rows of a window, not 64.
-    pub fn highest(&self, x: Tensor<B, 3>, top: usize, noise: &mut Noise) -> (Vec<f32>, Tensor<B, 2>) {
+    /// Training's `Y`, and what of it has a gradient: each window's highest score, or the mean of its `top` highest, and of the
+    /// first `whole` windows all scores. The loss asks for no other (Eq. 11): as a rule `top` rows of a window are learned from,
+    /// not 64.
+    pub fn learned(&self, x: Tensor<B, 3>, top: usize, whole: usize, noise: &mut Noise) -> Learned<B> {
         let [b, t, d] = x.dims();
         let x = x.reshape([b * t, d]);
         let device = x.device();
@@ -56,10 +68,15 @@ impl<B: Backend> Classifier<B> {
             order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
             order.into_iter().take(top).map(move |segment| (window * t + segment) as i64).collect::<Vec<_>>()
         };
+        let all = (whole > 0).then(|| {
+            let first = |x: Tensor<B, 2>| x.narrow(0, 0, whole * t);
+            let masks = masks.clone().map(|mask| mask.map(first));
+            self.rows(first(x.clone()), &masks).reshape([whole, t])
+        });
         let rows: Vec<i64> = scores.chunks(t).enumerate().flat_map(of_window).collect();
         let rows = Tensor::from_data(TensorData::new(rows, [b * top]), &device);
         let masks = masks.map(|mask| mask.map(|mask| mask.select(0, rows.clone())));
-        (scores, self.rows(x.select(0, rows), &masks).reshape([b, top]).mean_dim(1))
+        Learned { scores, highest: self.rows(x.select(0, rows), &masks).reshape([b, top]).mean_dim(1), all }
     }
 
     /// Rows `[N, D]` to scores `[N, 1]`, through the two dropout masks.

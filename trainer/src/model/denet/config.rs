@@ -43,6 +43,12 @@ pub struct DeNetConfig {
     pub alpha_score: f64,
     /// alpha 2, the weight of `L_fea`.
     pub alpha_feature: f64,
+    /// Weight of the abnormal windows' smoothness (Sultani et al., Eq. 7); 0, the paper's: none.
+    #[serde(default)]
+    pub smoothness: f64,
+    /// Weight of the abnormal windows' sparsity (Sultani et al., Eq. 7); 0, the paper's: none.
+    #[serde(default)]
+    pub sparsity: f64,
     /// lambda 1, the weight of `L_u`.
     pub lambda_unerased: f64,
     /// lambda 2, the weight of `L_e`.
@@ -70,6 +76,8 @@ impl Default for DeNetConfig {
             top: 1,
             alpha_score: 1.0,
             alpha_feature: 1e-4,
+            smoothness: 0.0,
+            sparsity: 0.0,
             lambda_unerased: 1.0,
             lambda_erased: 1.0,
         }
@@ -77,6 +85,11 @@ impl Default for DeNetConfig {
 }
 
 impl DeNetConfig {
+    /// Whether the loss asks for more than each window's highest scores.
+    pub fn regularised(&self) -> bool {
+        self.smoothness > 0.0 || self.sparsity > 0.0
+    }
+
     /// Refuse what cannot be built.
     pub fn check(&self) -> Result<()> {
         let refuse = |problem: String, remedy: &str| Err(Error::invalid("model settings", problem, remedy));
@@ -91,6 +104,11 @@ impl DeNetConfig {
         }
         if self.top == 0 || self.top > self.segments {
             return refuse(format!("the top {} of {} segments", self.top, self.segments), "use 1 or some more");
+        }
+        for (name, weight) in [("smoothness", self.smoothness), ("sparsity", self.sparsity)] {
+            if !(weight >= 0.0 && weight.is_finite()) {
+                return refuse(format!("{name} {weight}"), "use 0 or more");
+            }
         }
         if self.heads == 0 || self.width.is_some_and(|width| width == 0 || !width.is_multiple_of(self.heads)) {
             return refuse(

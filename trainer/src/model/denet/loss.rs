@@ -1,4 +1,4 @@
-//! The ranking losses, sec. 3.3. Batches are P abnormal windows followed by P normal ones; pair i is (i, P + i).
+//! The ranking losses, sec. 3.3, and what Sultani et al. ("Real-World Anomaly Detection in Surveillance Videos") add to theirs. Batches are P abnormal windows followed by P normal ones; pair i is (i, P + i).
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -35,6 +35,15 @@ pub fn ranking<B: Backend>(features: Tensor<B, 3>, highest: Tensor<B, 2>, config
         return score;
     }
     score + feature_ranking(features) * config.alpha_feature
+}
+
+/// Sultani et al., Eq. 7, of abnormal windows' scores `[P, T]`: `smoothness sum_t (y_t - y_{t+1})^2 + sparsity sum_t y_t`; `[P]`.
+/// Incidents are short, and scores do not jump.
+pub fn regularisation<B: Backend>(scores: Tensor<B, 2>, config: &DeNetConfig) -> Tensor<B, 1> {
+    let [p, t] = scores.dims();
+    let steps = scores.clone().narrow(1, 1, t - 1) - scores.clone().narrow(1, 0, t - 1);
+    let smoothness = (steps.clone() * steps).sum_dim(1) * config.smoothness;
+    (smoothness + scores.sum_dim(1) * config.sparsity).reshape([p])
 }
 
 /// `max(0, 1 - a + n)` for each pair of a column `[2 P, 1]`.

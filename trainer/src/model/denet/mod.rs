@@ -18,7 +18,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::kernels::Kernels;
 use super::{Batch, Detector, Init, Loss, Noise, Peers, linear};
-pub use classifier::Classifier;
+pub use classifier::{Classifier, Learned};
 pub use config::{DeNetConfig, Erasing};
 pub use mstm::Mstm;
 
@@ -38,7 +38,7 @@ pub struct DeNet<B: Backend> {
 struct Pass<B: Backend> {
     /// `Y [2 P, T]`, Eq. 5.
     scores: Vec<f32>,
-    /// Each pair's loss, Eqs. 14 and 15, `[P]`.
+    /// Each pair's loss, Eqs. 14 and 15, with its abnormal window's regularisation if any, `[P]`.
     loss: Tensor<B, 1>,
 }
 
@@ -56,8 +56,14 @@ impl<B: Kernels> DeNet<B> {
     fn pass(&self, config: &DeNetConfig, batch: Batch, noise: &mut Noise, device: &B::Device) -> Pass<B> {
         let shape = [2 * batch.pairs, batch.segments, batch.width];
         let features = self.features(Tensor::from_data(TensorData::new(batch.windows, shape), device), noise);
-        let (scores, highest) = self.classifier.highest(features.clone(), config.top, noise);
-        Pass { scores, loss: loss::ranking(features, highest, config) }
+        let whole = if config.regularised() { batch.pairs } else { 0 };
+        let Learned { scores, highest, all } = self.classifier.learned(features.clone(), config.top, whole, noise);
+        let ranking = loss::ranking(features, highest, config);
+        let loss = match all {
+            Some(abnormal) => ranking + loss::regularisation(abnormal, config),
+            None => ranking,
+        };
+        Pass { scores, loss }
     }
 }
 

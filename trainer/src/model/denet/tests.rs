@@ -127,10 +127,11 @@ fn eq_5_classifier() {
     classifier.third = layer(32, 1, 1.2);
     let x = wave([1, 2, 2], 0.8);
     close(&values(classifier.forward(x.clone())), &[0.986_684_51, 0.988_094_48]);
-    let (scores, highest) = classifier.highest(x.clone(), 1, &mut Noise::off());
+    let Learned { scores, highest, all } = classifier.learned(x.clone(), 1, 1, &mut Noise::off());
+    close(&values(all.unwrap()), &scores);
     close(&scores, &[0.986_684_51, 0.988_094_48]);
     close(&values(highest), &[0.988_094_48]);
-    close(&values(classifier.highest(x, 2, &mut Noise::off()).1), &[0.987_389_50]);
+    close(&values(classifier.learned(x, 2, 0, &mut Noise::off()).highest), &[0.987_389_50]);
 }
 
 #[test]
@@ -210,6 +211,15 @@ fn eq_13_feature_ranking() {
 }
 
 #[test]
+fn regularisation_is_of_jumps_and_of_all_scores() {
+    let scores = Tensor::cat(vec![row([0.1, 0.9, 0.9, 0.4]), row([0.0, 0.0, 0.0, 0.0])], 0);
+    let config = DeNetConfig { smoothness: 2.0, sparsity: 0.1, ..DeNetConfig::default() };
+    assert!(config.regularised() && !DeNetConfig::default().regularised());
+    // 2 (0.64 + 0 + 0.25) + 0.1 * 2.3
+    close(&values(loss::regularisation(scores, &config)), &[2.01, 0.0]);
+}
+
+#[test]
 fn eqs_14_and_15_weigh_both_rankings() {
     let features =
         Tensor::<B, 3>::from_data(TensorData::new(vec![1_f32, 0., 1., 0., 1., 0., 1., 0.], [2, 2, 2]), &device());
@@ -273,7 +283,7 @@ fn the_highest_score_has_the_gradient_of_the_maximum() {
         [values(x.grad(&gradients).unwrap()), values(weight)]
     };
     let (one, all) = (x(), x());
-    let (_, highest) = classifier.highest(one.clone(), 1, &mut Noise::off());
+    let highest = classifier.learned(one.clone(), 1, 0, &mut Noise::off()).highest;
     let (of_one, of_all) = (gradients(one, highest), gradients(all.clone(), classifier.forward(all).max_dim(1)));
     assert!(of_all[0].iter().any(|&value| value != 0.0));
     close(&of_one[0], &of_all[0]);
