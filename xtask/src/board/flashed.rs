@@ -12,6 +12,7 @@ use super::archive::Archive;
 use super::base::Base;
 use super::machine::{Boot, Kind, Machine};
 use super::scenarios::measured;
+use super::small::Trainer;
 use super::{CANNOT, FEATURES, built, prepared, small};
 use crate::dist;
 use crate::image::{self, COMMAND_LINE, Image};
@@ -56,8 +57,8 @@ pub fn run(firmware: Option<PathBuf>, made: Option<&Path>) -> Result<u8> {
 fn provisioned(card: &Path, folder: &Path) -> Result<PathBuf> {
     let copy = folder.join("provisioned.img");
     run_shown(command("cp").arg("--sparse=always").arg(card).arg(&copy))?;
-    let bundle = small::make(folder)?;
-    let mut provision = command(&small::trainer()?);
+    let bundle = small::make(folder, Trainer::Build)?;
+    let mut provision = command(&small::trainer(Trainer::Build)?);
     provision.args(["provision", "--name", "pole-12", "--config"]).arg(root().join("tests/board/image/config.toml"));
     run_shown(provision.arg("--bundle").arg(bundle).arg("--image").arg(&copy))?;
     Ok(copy)

@@ -37,6 +37,7 @@ use crate::run::{root, target};
 use crate::setup;
 use base::Base;
 use scenarios::{ALL, Cargo, Model, Scenario, UNPLUG};
+use small::Trainer;
 
 /// The exit code of what could not be tried here.
 const CANNOT: u8 = 77;
@@ -44,7 +45,7 @@ const CANNOT: u8 = 77;
 const FEATURES: [&str; 1] = ["rppal"];
 
 /// Arguments of `board`.
-#[derive(Args, Default)]
+#[derive(Args)]
 pub struct BoardArgs {
     /// Only the scenarios whose names hold one of these words: lists, loss, absent, alarm, raspi3b, raspi4b, shipped. Or
     /// `image`, which is played only by itself: the card of `cargo xtask image --board qemu` boots to a healthy service,
@@ -88,20 +89,32 @@ pub fn run(args: &BoardArgs) -> Result<u8> {
         let names: Vec<_> = ALL.iter().map(|scenario| scenario.name).collect();
         anyhow::bail!("no scenario has such a name; there are {}, and by itself {}", names.join(", "), flashed::NAME);
     }
-    play(&chosen, args.firmware.clone())
+    play(&chosen, args.firmware.clone(), Trainer::Build)
+}
+
+/// After the tests: every scenario but that of the shipped bundle, which takes as long as all others. 0 where they cannot be
+/// played here.
+pub fn after_tests() -> Result<u8> {
+    let chosen: Vec<_> = ALL.iter().filter(|scenario| scenario.model != Model::Shipped).collect();
+    let code = play(&chosen, None, Trainer::AsTested)?;
+    if code != CANNOT {
+        return Ok(code);
+    }
+    eprintln!("so `cargo xtask board` was left out; it is to be run where it can be");
+    Ok(0)
 }
 
 /// Unplug a camera a hundred times; of a `firmware` that is built already, if one is named.
 pub fn unplug(firmware: Option<PathBuf>) -> Result<u8> {
-    play(&[&UNPLUG], firmware)
+    play(&[&UNPLUG], firmware, Trainer::Build)
 }
 
-fn play(scenarios: &[&Scenario], firmware: Option<PathBuf>) -> Result<u8> {
+fn play(scenarios: &[&Scenario], firmware: Option<PathBuf>, trainer: Trainer) -> Result<u8> {
     let folder = target().join("board");
     let Some(base) = prepared(&folder)? else { return Ok(CANNOT) };
     let firmware = base::stripped(&AARCH64.tool("strip"), &built(firmware)?, &folder)?;
     let carried = scenarios.iter().any(|scenario| scenario.model == Model::Small);
-    let small = if carried { small::make(&folder)? } else { PathBuf::new() };
+    let small = if carried { small::make(&folder, trainer)? } else { PathBuf::new() };
     let shipped = root().join("models/roadside-lite0.tadpole");
     let cargo = Cargo { firmware: &firmware, shipped: &shipped, small: &small };
     let mut failed = 0;
@@ -146,6 +159,9 @@ fn tools() -> Result<()> {
     AARCH64
         .tools()
         .and_then(|()| setup::for_cross(&make, AARCH64.triple))
-        .map_err(|error| Lacking(format!("{error:#}")))
+        .map_err(|error| {
+            let said = format!("{error:#}");
+            Lacking(said.strip_prefix("this machine lacks ").unwrap_or(&said).to_owned())
+        })
         .context("the firmware cannot be built for arm64")
 }

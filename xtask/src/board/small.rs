@@ -9,19 +9,30 @@ use anyhow::{Context as _, Result};
 
 use crate::run::{command, root, run, target};
 
-/// `tadpole-trainer`, built as the tests build it, so that they share what is built.
-pub fn trainer() -> Result<String> {
-    run(command("cargo").args(["build", "--workspace", "--bins"]))?;
+/// Where `tadpole-trainer` comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trainer {
+    /// It is built now.
+    Build,
+    /// The tests have built it. To build it alone, without what tests need, would build half of its dependencies anew.
+    AsTested,
+}
+
+/// `tadpole-trainer`'s path.
+pub fn trainer(from: Trainer) -> Result<String> {
+    if from == Trainer::Build {
+        run(command("cargo").args(["build", "--workspace", "--bins"]))?;
+    }
     Ok(target().join("debug/tadpole-trainer").display().to_string())
 }
 
 /// Make it in `folder`, unless it is there.
-pub fn make(folder: &Path) -> Result<PathBuf> {
+pub fn make(folder: &Path, from: Trainer) -> Result<PathBuf> {
     let bundle = folder.join("small.tadpole");
     if bundle.is_file() {
         return Ok(bundle);
     }
-    let trainer = trainer()?;
+    let trainer = trainer(from)?;
     let work = folder.join("small");
     if work.exists() {
         fs::remove_dir_all(&work).with_context(|| format!("cannot empty {}", work.display()))?;
