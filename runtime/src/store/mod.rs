@@ -157,8 +157,9 @@ impl Store {
     pub fn load(&self, model: &Model, trust: &Trust) -> Result<Bundle> {
         let path = self.blob_path(&model.blob);
         let subject = path.display().to_string();
-        let (reader, bytes) = self.disk.open(&path).map_err(|error| {
-            Error::corrupt(&subject, format!("cannot be opened: {error}"), "install the bundle again")
+        let (reader, bytes) = self.disk.open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::corrupt(&subject, "is not there", "install the bundle again"),
+            _ => failed(&path, "cannot be read", &error),
         })?;
         let bundle = Bundle::from_reader(&subject, reader, bytes, &trust.keys)?;
         if bundle.id != model.id {
