@@ -38,8 +38,9 @@ impl Store {
                 }
                 // Not counted, so not run: or it could be started for ever.
                 Err(error) if switched => {
+                    let before = state.clone();
                     let turn = state.advance(Event::Failed(format!("its starts cannot be counted: {error}")))?;
-                    told.extend(over(&state, &turn));
+                    told.extend(over(&before, &turn));
                 }
                 Err(error) => told.push(format!("the trial does not go on: {error}")),
             }

@@ -74,7 +74,8 @@ impl Store {
             let quota = self.quota_bytes;
             return Ok(Some(format!("has {bytes} bytes, and {used} of the {quota} of the store are taken")));
         }
-        let free = self.disk.free_bytes(&self.root).map_err(|error| failed(&self.root, "tells no free space", &error))?;
+        let free =
+            self.disk.free_bytes(&self.root).map_err(|error| failed(&self.root, "tells no free space", &error))?;
         if bytes.saturating_add(FREE_BYTES_MIN) > free {
             return Ok(Some(format!("has {bytes} bytes, {free} are free, and {FREE_BYTES_MIN} must stay so")));
         }

@@ -55,7 +55,10 @@ impl Limits {
         let latency_max_ms = self.latency_max.as_secs_f32() * 1e3;
         let over = |figure: f32, most: f32| figure.is_nan() || figure > most;
         if over(evidence.slowest_ms, latency_max_ms) {
-            return Err(format!("a segment takes it {:.0} ms here, of at most {latency_max_ms:.0}", evidence.slowest_ms));
+            return Err(format!(
+                "a segment takes it {:.0} ms here, of at most {latency_max_ms:.0}",
+                evidence.slowest_ms
+            ));
         }
         if over(evidence.memory_mb, self.memory_mb_max) {
             let Self { memory_mb_max, .. } = self;

@@ -212,7 +212,7 @@ impl Store {
             disk.make_folder(&folder).map_err(refused)?;
         }
         let parent = self.root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        for folder in [parent, &self.root, &self.blobs()] {
+        for folder in [parent, &self.root] {
             disk.sync_folder(folder).map_err(refused)?;
         }
         Ok(held)

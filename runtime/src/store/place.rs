@@ -50,7 +50,8 @@ pub fn read(disk: &dyn Disk, path: &Path, bytes_max: usize) -> io::Result<Option
 pub fn save_config(disk: &dyn Disk, path: &Path, config: &Config) -> Result<()> {
     let subject = path.display().to_string();
     config.validate().map_err(|error| Error::invalid(&subject, error.to_string(), "correct the settings"))?;
-    let blob = wire::encode(config).map_err(|error| Error::invalid(&subject, error.to_string(), "use fewer cameras"))?;
+    let blob =
+        wire::encode(config).map_err(|error| Error::invalid(&subject, error.to_string(), "use fewer cameras"))?;
     if wire::decode(&blob).as_ref() != Ok(config) {
         return Err(Error::invalid(&subject, "does not survive its own blob", "report this, with the config"));
     }

@@ -52,9 +52,8 @@ impl Store {
     /// See the module's list of what is refused; the store is then as it was.
     pub fn install(&self, file: &Path, trust: &Trust) -> Result<Installed> {
         let subject = file.display().to_string();
-        let unreadable = |error: io::Error| {
-            Error::invalid(&subject, format!("cannot be read: {error}"), "name a `.tadpole` bundle")
-        };
+        let unreadable =
+            |error: io::Error| Error::invalid(&subject, format!("cannot be read: {error}"), "name a `.tadpole` bundle");
         let source = File::open(file).map_err(unreadable)?;
         let meta = source.metadata().map_err(unreadable)?;
         if !meta.is_file() {
@@ -72,8 +71,9 @@ impl Store {
         let part = self.incoming().join(LOCAL);
         let refused = |error: io::Error| failed(&part, "cannot be written", &error);
         self.disk.create(&part).map_err(refused)?;
-        self.make_room(subject, bytes, &part)?;
-        let done = copy(&mut source, bytes, |piece| self.disk.append(&part, piece).map_err(refused))
+        let done = self
+            .make_room(subject, bytes, &part)
+            .and_then(|()| copy(&mut source, bytes, |piece| self.disk.append(&part, piece).map_err(refused)))
             .and_then(|hash| self.adopt(subject, &part, &hash, trust));
         if done.is_err() {
             // Nobody goes on with it.
@@ -95,7 +95,8 @@ impl Store {
         let part = self.incoming().join(format!("{sha256}.part"));
         let entries = self.disk.list(&self.incoming());
         let entries = entries.map_err(|error| failed(&self.incoming(), "cannot be listed", &error))?;
-        let have = entries.iter().find(|entry| part.ends_with(&entry.name) && entry.bytes <= bytes).map(|part| part.bytes);
+        let have =
+            entries.iter().find(|entry| part.ends_with(&entry.name) && entry.bytes <= bytes).map(|part| part.bytes);
         self.remove_others(&self.incoming(), |name| name == LOCAL || have.is_some() && part.ends_with(name))?;
         self.make_room(sha256, bytes - have.unwrap_or(0), &part)?;
         if have.is_none() {
@@ -200,9 +201,9 @@ fn copy(source: &mut impl Read, bytes: u64, mut piece: impl FnMut(&[u8]) -> Resu
     let (mut hash, mut left, mut buffer) = (Sha256::new(), bytes, vec![0; PIECE_BYTES]);
     while left > 0 {
         let want = (PIECE_BYTES as u64).min(left) as usize;
-        source.read_exact(&mut buffer[..want]).map_err(|error| {
-            Error::failed("bundle", format!("cannot be read to its end: {error}"), CHECK_DISK)
-        })?;
+        source
+            .read_exact(&mut buffer[..want])
+            .map_err(|error| Error::failed("bundle", format!("cannot be read to its end: {error}"), CHECK_DISK))?;
         hash.update(&buffer[..want]);
         piece(&buffer[..want])?;
         left -= want as u64;

@@ -152,7 +152,9 @@ impl State {
             (stage, Event::Started) => {
                 trial.starts += 1;
                 if trial.starts >= STARTS_MAX {
-                    return Ok(self.give_up(format!("the firmware started {STARTS_MAX} times before its trial was over")));
+                    return Ok(
+                        self.give_up(format!("the firmware started {STARTS_MAX} times before its trial was over"))
+                    );
                 }
                 if stage.switched() {
                     return Ok(Turn::None);

@@ -409,7 +409,8 @@ fn a_config_is_the_former_or_the_wanted_one() {
                     Ok(config) => *config == wanted || done.is_err() && *config == former,
                     Err(_) => false,
                 };
-                let again = place::save_config(&after, &path, &wanted).is_ok() && found(&after, &path) == Ok(wanted.clone());
+                let again =
+                    place::save_config(&after, &path, &wanted).is_ok() && found(&after, &path) == Ok(wanted.clone());
                 let recovered = if right && again { Ok(()) } else { Err(format!("{kept:?}")) };
                 tally.count(&format!("config, {accident:?} at {number}, {way:?}"), recovered);
             }

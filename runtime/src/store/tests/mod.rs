@@ -67,12 +67,7 @@ fn release(release: u64) -> (Manifest, Vec<Vec<u8>>) {
         release,
         minimum_firmware: Version::default(),
         engine: TargetEngine::Tract,
-        contract: FeatureContract {
-            name: "tiny".into(),
-            feature_width: 3,
-            background_segments: 0,
-            input: Some(input),
-        },
+        contract: FeatureContract { name: "tiny".into(), feature_width: 3, background_segments: 0, input: Some(input) },
         window: 4,
         min_segments: 2,
         look_ahead: 0,

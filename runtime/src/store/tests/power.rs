@@ -145,7 +145,9 @@ impl PowerDisk {
         }
         // What lies in a folder that is gone is gone.
         let there = names.clone();
-        names.retain(|path, _| path.ancestors().skip(1).all(|above| above == Path::new("/") || there.contains_key(above)));
+        names.retain(|path, _| {
+            path.ancestors().skip(1).all(|above| above == Path::new("/") || there.contains_key(above))
+        });
         let files = medium.files.iter().map(|file| {
             let bytes = match survives {
                 Survives::All | Survives::Bytes => file.bytes.clone(),
@@ -165,11 +167,7 @@ impl PowerDisk {
     }
 
     /// One operation: `work` is told whether all of it is to be done, or half.
-    fn operation<T>(
-        &self,
-        changes: bool,
-        work: impl FnOnce(&mut Medium, bool) -> io::Result<T>,
-    ) -> io::Result<T> {
+    fn operation<T>(&self, changes: bool, work: impl FnOnce(&mut Medium, bool) -> io::Result<T>) -> io::Result<T> {
         let mut medium = self.medium();
         let gone = || Err(io::Error::other("the process has ended"));
         if medium.ended {
@@ -379,7 +377,9 @@ fn what_was_not_synced_may_be_lost() {
     };
     disk.create(&at("a")).unwrap();
     disk.append(&at("a"), b"one").unwrap();
-    let gone = |disk: &PowerDisk, ways: &[Survives]| ways.iter().map(|way| content(&disk.power_cut(*way), "a")).collect::<Vec<_>>();
+    let gone = |disk: &PowerDisk, ways: &[Survives]| {
+        ways.iter().map(|way| content(&disk.power_cut(*way), "a")).collect::<Vec<_>>()
+    };
     let ways = [Survives::All, Survives::Nothing, Survives::Names, Survives::Bytes];
     let some = |text: &str| Some(text.as_bytes().to_vec());
     assert_eq!(gone(&disk, &ways), [some("one"), None, some(""), None]);
