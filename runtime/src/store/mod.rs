@@ -69,6 +69,11 @@ pub const QUOTA_BYTES: u64 = 4 * firmware_config::manifest::BUNDLE_BYTES_MAX;
 /// What is said when the disk refuses.
 const CHECK_DISK: &str = "check the disk, its free space and the folder's rights";
 
+/// Whether what a config names as its bundle is a store: a folder, or a path without an ending where nothing is yet.
+pub fn is_store(path: &Path) -> bool {
+    path.is_dir() || !path.exists() && path.extension().is_none()
+}
+
 /// Whom a device believes, and what it computes with.
 #[derive(Clone, Debug)]
 pub struct Trust {

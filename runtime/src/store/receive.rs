@@ -181,11 +181,12 @@ pub(super) fn check_fits(subject: &str, bundle: &Bundle, trust: &Trust) -> Resul
     bundle.require_extractor()?;
     // Graphs for tract are plain ONNX, and every engine runs those. Graphs for TensorRT are quantised in a form that tract runs
     // silently wrong.
-    let fits = match (bundle.manifest.engine, trust.engine) {
-        (TargetEngine::TensorRt, EngineChoice::Tract) => false,
-        (TargetEngine::TensorRt, EngineChoice::Auto) => cfg!(feature = "onnxruntime"),
-        _ => true,
+    let tract = match trust.engine {
+        EngineChoice::Tract => true,
+        EngineChoice::Auto => !cfg!(feature = "onnxruntime"),
+        _ => false,
     };
+    let fits = bundle.manifest.engine == TargetEngine::Tract || !tract;
     if fits {
         return Ok(());
     }
