@@ -127,11 +127,14 @@ fn bench(segments: u64, gap_before: Option<u64>, score: impl Fn(u32) -> f32 + Se
     let extractor = Extractor::new(Told::new(&[1, 2, 2, 3], &[1, 1], see), contract).unwrap();
     let rule = AlarmRule { threshold: 0.8, release: 0.5, min_length: 2, cool_down_ns: 0, min_segments: 1 };
     let pipeline = Pipeline {
+        id: "first".into(),
         feed: Feed::frames(Box::new(source), extractor).unwrap(),
         scorer: Scorer::new(Told::new(&[1, SEGMENTS, 1], &[1, SEGMENTS], head), None).unwrap(),
         alarm: Alarm::new(rule),
         row: Vec::new(),
         end_ns: 0,
+        scoring: Duration::ZERO,
+        second: None,
     };
     let notes = Notes::default();
     let mut outputs = Outputs::default();

@@ -11,6 +11,7 @@
 //! | [`proof`] | a candidate's golden vectors, time and memory on this machine |
 //! | [`receive`] | a bundle into the store: from a file, or piece by piece from a network |
 //! | [`boot`] | what to load at a start, whatever happened before |
+//! | [`live`] | a trial beside running cameras |
 //! | `collect` | room for new blobs: what no pointer names is removed |
 //!
 //! ```text
@@ -20,19 +21,10 @@
 //! STORE/lock           one process at a time changes anything
 //! ```
 //!
-//! **Who drives a trial.** Whoever runs cameras holds a [`Store`], starts with [`Store::boot`], and asks
-//! [`State::trial`](State) how far a candidate is:
-//!
-//! - `Installed`: [`proof::gather`] on a thread of its own, then [`Store::advance`] with [`Event::Proved`] or [`Event::Failed`].
-//! - `Proved`: give each camera a second extractor and scorer, made from [`Store::load`] of the candidate, that takes each clip
-//!   after outputs were told of the present model's score; [`Event::ShadowBegun`].
-//! - `Shadow`: tell one [`Judge`](judge::Judge) of each segment ([`Scored`](judge::Scored)); on
-//!   [`Passed`](judge::Verdict::Passed), advance by [`Event::Passed`] **first**, and when it returned [`Turn::Switched`] exchange the
-//!   two at the next segment. Both windows are full, and source, reader and alarm go on: no frame and no alarm is lost. The model
-//!   before scores along from now on, so that there is something to compare with, and to exchange with again.
-//! - `Unconfirmed`: a second judge; [`Event::Passed`] confirms, [`Event::Failed`] reverts, and the two are exchanged again.
-//!
-//! [`Store::advance`] waits for the disk, so it is called by the thread that looks after cameras and never by a camera's.
+//! **Who drives a trial.** `run` starts with [`Store::boot`], and hands the store to a [`live::Driver`] on a thread of its own, which
+//! finds candidates that were activated, proves them, lets each camera score with both models, judges, switches, and confirms
+//! or reverts. Between it and a camera's thread stands [`live::Live`]; a camera never waits for a disk or for a model to
+//! load. Each move is written by [`Store::advance`] before it is acted on. [`live`] tells the rest.
 //!
 //! Nothing unsigned comes past [`receive`], and nothing is loaded without its signature being checked again.
 //! docs/design/store.md says why each step survives a power cut.
@@ -42,6 +34,7 @@ mod collect;
 pub mod disk;
 pub mod drift;
 pub mod judge;
+pub mod live;
 pub mod place;
 pub mod proof;
 pub mod receive;
@@ -135,8 +128,8 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`State::activate`], and when the disk refuses.
-    pub fn activate(&self, id: Option<&str>, allow_downgrade: bool) -> Result<Model> {
-        self.change(|state| state.activate(id, allow_downgrade))
+    pub fn activate(&self, id: Option<&str>, allow_downgrade: bool, by_hand: bool) -> Result<Model> {
+        self.change(|state| state.activate(id, allow_downgrade, by_hand))
     }
 
     /// Move the trial by what happened. When this returns, a power cut does not undo it.

@@ -59,6 +59,8 @@ pub struct Trial {
     pub starts: u32,
     /// What the proof gave.
     pub evidence: Option<Evidence>,
+    /// An operator's command takes it through the stages; who runs cameras leaves it alone until a start finds it current.
+    pub by_hand: bool,
 }
 
 /// How far a trial has come.

@@ -76,12 +76,13 @@ impl State {
         Ok(())
     }
 
-    /// Put a model on trial: the one whose id begins with `id`, or the candidate.
+    /// Put a model on trial: the one whose id begins with `id`, or the candidate. A trial `by_hand` is left alone by who
+    /// runs cameras, until it is current.
     ///
     /// # Errors
     /// When there is no such model, one is on trial already, or its release is not above the counter and nobody on the device
     /// allowed that.
-    pub fn activate(&mut self, id: Option<&str>, allow_downgrade: bool) -> Result<Model> {
+    pub fn activate(&mut self, id: Option<&str>, allow_downgrade: bool, by_hand: bool) -> Result<Model> {
         if let (Some(trial), Some(model)) = (&self.trial, self.on_trial()) {
             return Err(Error::unavailable(
                 &model.id,
@@ -110,7 +111,7 @@ impl State {
             self.check_release(&model)?;
         }
         self.candidate = Some(model.clone());
-        self.trial = Some(Trial { stage: Stage::Installed, starts: 0, evidence: None });
+        self.trial = Some(Trial { stage: Stage::Installed, starts: 0, evidence: None, by_hand });
         Ok(model)
     }
 
@@ -159,7 +160,7 @@ impl State {
                 if stage.switched() {
                     return Ok(Turn::None);
                 }
-                (trial.stage, trial.evidence) = (Stage::Installed, None);
+                (trial.stage, trial.evidence, trial.by_hand) = (Stage::Installed, None, false);
                 Ok(Turn::At(Stage::Installed))
             }
             (_, Event::Failed(reason)) => Ok(self.give_up(reason)),

@@ -63,13 +63,14 @@ pub struct InstallArgs {
     at: Where,
 }
 
-/// Put the candidate on trial: prove it on this machine, and let the next start of `tadpole run` take it.
+/// Put the candidate on trial. It becomes the model of this device if it stands it.
 ///
-/// It is proved here: its golden vectors are computed and compared, a segment is timed, and its memory is measured. If all
-/// that is well it becomes current, unconfirmed; if not, it is dropped, and nothing else has changed. The next start of
-/// `tadpole run` loads it and watches over it. It is confirmed after ten minutes without a fault; a score that is none, a
-/// panic, a budget that is overrun or a second start before that take the model before it back. The first model of a
-/// store has none before it, and is confirmed by its proof.
+/// `tadpole run` does the rest, now or when it starts: it proves the candidate (golden vectors, time and memory on this machine),
+/// lets it score beside the present model for ten minutes, switches to it without losing a frame, and confirms it after ten
+/// minutes more. A score that is none, a panic, a budget that is overrun, scores that drift from the present model's, or a second
+/// start before the end: the model before is kept or taken back. `tadpole model list` shows how far it is, and why it ended.
+///
+/// The first model of a store has none beside it: it is proved here, at once, and confirmed by that.
 ///
 /// Releases of one name only rise: what is older than one that was confirmed here is refused.
 #[derive(Args)]
@@ -79,6 +80,9 @@ pub struct ActivateArgs {
     /// Activate an older release than was confirmed here before.
     #[arg(long)]
     allow_downgrade: bool,
+    /// Do without the shadow: prove it here, and let the next start of `tadpole run` take it, unconfirmed.
+    #[arg(long)]
+    at_start: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -122,11 +126,19 @@ pub fn install(args: &InstallArgs) -> Result<()> {
     Ok(())
 }
 
-/// Prove the candidate and make it current.
+/// Put the candidate on trial, or prove it here and make it current.
 pub fn activate(args: &ActivateArgs) -> Result<()> {
     let (config, store) = args.at.open()?;
     let trust = trust(&config);
-    let model = store.activate(args.id.as_deref(), args.allow_downgrade)?;
+    let by_hand = args.at_start || store.state()?.current.is_none();
+    let model = store.activate(args.id.as_deref(), args.allow_downgrade, by_hand)?;
+    if !by_hand {
+        println!(
+            "{} is on trial: `tadpole run` proves it, now or when it starts; see `tadpole model list`",
+            title(&model)
+        );
+        return Ok(());
+    }
     let proved = store
         .load(&model, &trust)
         .and_then(|bundle| proof::gather(&bundle, &Engines::new(trust.engine), &Limits::default()));
@@ -144,15 +156,12 @@ pub fn activate(args: &ActivateArgs) -> Result<()> {
         evidence.slowest_ms,
         evidence.memory_mb
     );
-    match store.advance(&Event::Proved(evidence))? {
-        Turn::Confirmed => println!("it is the first, so it is confirmed; `tadpole run` loads it at its next start"),
-        _ => {
-            store.advance(&Event::ShadowSkipped)?;
-            println!(
-                "it is current, unconfirmed; `tadpole run` loads it at its next start and confirms it, or reverts"
-            );
-        }
+    if store.advance(&Event::Proved(evidence))? == Turn::Confirmed {
+        println!("it is the first, so it is confirmed; `tadpole run` loads it at its next start");
+        return Ok(());
     }
+    store.advance(&Event::ShadowSkipped)?;
+    println!("it is current, unconfirmed; `tadpole run` loads it at its next start, and confirms it or reverts");
     Ok(())
 }
 
@@ -237,6 +246,7 @@ mod tests {
                 stage: Stage::Unconfirmed,
                 starts: 1,
                 evidence: Some(Evidence { difference: 0.0, slowest_ms: 32.0, memory_mb: 41.0 }),
+                by_hand: false,
             }),
             releases: vec![Release { name: "roadside".into(), release: 2, id: model(2).id }],
             past: vec![

@@ -61,14 +61,14 @@ const DEEDS: &[Deed] = &[
             adopt(s, 1);
             install(s, 2).unwrap();
         },
-        deed: |s| s.activate(None, false).map(|_| ()),
+        deed: |s| s.activate(None, false, false).map(|_| ()),
         between: None,
     },
     Deed {
         name: "proof of the first",
         before: |s| {
             install(s, 1).unwrap();
-            s.activate(None, false).unwrap();
+            s.activate(None, false, false).unwrap();
         },
         deed: |s| advance(&s, Event::Proved(EVIDENCE)),
         between: None,

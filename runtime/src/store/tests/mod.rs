@@ -116,7 +116,7 @@ fn install(store: &Store, number: u64) -> Result<()> {
 /// Take a release through its whole trial.
 fn adopt(store: &Store, number: u64) {
     install(store, number).unwrap();
-    store.activate(None, false).unwrap();
+    store.activate(None, false, false).unwrap();
     for event in [Event::Proved(EVIDENCE), Event::ShadowBegun, Event::Passed, Event::Passed] {
         store.advance(&event).unwrap();
     }
@@ -125,7 +125,7 @@ fn adopt(store: &Store, number: u64) {
 /// Put a release on trial, as far as `stage`.
 fn put_on_trial(store: &Store, number: u64, stage: Stage) {
     install(store, number).unwrap();
-    store.activate(None, false).unwrap();
+    store.activate(None, false, false).unwrap();
     for event in [Event::Proved(EVIDENCE), Event::ShadowBegun, Event::Passed] {
         if store.state().unwrap().trial.unwrap().stage == stage {
             return;

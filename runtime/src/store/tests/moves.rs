@@ -12,7 +12,7 @@ fn model(release: u64) -> Model {
 /// Release 1 is current, or was, and release 2 on trial.
 fn at(stage: Stage) -> State {
     let (one, two) = (Some(model(1)), Some(model(2)));
-    let trial = Some(Trial { stage, starts: 0, evidence: None });
+    let trial = Some(Trial { stage, starts: 0, evidence: None, by_hand: false });
     if stage.switched() {
         State { current: two, previous: one, trial, ..State::default() }
     } else {
@@ -152,12 +152,12 @@ fn every_stage_with_an_error_or_a_kill_starts_what_it_should() {
 fn the_first_model_is_confirmed_by_its_proof() {
     let mut state = State::default();
     state.install(model(1)).unwrap();
-    state.activate(None, false).unwrap();
+    state.activate(None, false, false).unwrap();
     assert_eq!(state.advance(Event::Proved(EVIDENCE)).unwrap(), Turn::Confirmed);
     assert_eq!(names(&state), "current 1, candidate -, previous -, no trial");
     let mut state = State::default();
     state.install(model(1)).unwrap();
-    state.activate(None, false).unwrap();
+    state.activate(None, false, false).unwrap();
     assert_eq!(state.advance(Event::Failed("slow".into())).unwrap(), Turn::Dropped("slow".into()));
     assert_eq!(names(&state), "current -, candidate -, previous -, no trial");
 }
@@ -170,23 +170,23 @@ fn counters_only_rise_and_an_operator_may_go_below_them() {
     adopt(&s, 6);
     let highest = || s.state().unwrap().highest("roadside").unwrap().release;
     install(&s, 4).unwrap();
-    let refused = s.activate(None, false).unwrap_err();
+    let refused = s.activate(None, false, false).unwrap_err();
     assert_eq!(refused.kind, crate::ErrorKind::Untrusted);
     assert_eq!(refused.problem, "release 4 of roadside is older than release 6");
     assert_eq!(booted(&s), 6);
-    s.activate(None, true).unwrap();
+    s.activate(None, true, false).unwrap();
     for event in [Event::Proved(EVIDENCE), Event::ShadowSkipped, Event::Passed] {
         s.advance(&event).unwrap();
     }
     assert_eq!((booted(&s), highest()), (4, 6));
     // The very model that raised the counter may come back, another of its number may not.
-    s.activate(Some(&id_of(6)[..8]), false).unwrap();
+    s.activate(Some(&id_of(6)[..8]), false, false).unwrap();
     s.roll_back("no").unwrap();
     let (mut other, contents) = release(6);
     other.created = "2026-02-01".into();
     let bytes = packed(&(other, contents), 1);
     s.install_from("b", &bytes[..], bytes.len() as u64, &trust()).unwrap();
-    let refused = s.activate(None, false).unwrap_err();
+    let refused = s.activate(None, false, false).unwrap_err();
     assert_eq!(refused.problem, "another model was confirmed as release 6 of roadside");
     adopt(&s, 7);
     assert_eq!((booted(&s), highest()), (7, 7));
@@ -210,7 +210,7 @@ fn rolling_back_goes_to_the_model_before_and_forward_again() {
 fn one_trial_at_a_time() {
     for stage in Stage::ALL {
         let mut state = at(stage);
-        assert_eq!(state.activate(None, true).unwrap_err().kind, crate::ErrorKind::Unavailable);
+        assert_eq!(state.activate(None, true, false).unwrap_err().kind, crate::ErrorKind::Unavailable);
         let third = state.install(model(3));
         assert_eq!(third.is_ok(), stage.switched(), "{stage:?}: a candidate on trial is not pushed aside");
         assert!(state.is_sound());
@@ -232,7 +232,7 @@ fn the_record_has_its_limits() {
     let mut state = at(Stage::Proved);
     for _ in 0..100 {
         state.candidate = Some(model(2));
-        state.trial = Some(Trial { stage: Stage::Proved, starts: 0, evidence: None });
+        state.trial = Some(Trial { stage: Stage::Proved, starts: 0, evidence: None, by_hand: false });
         state.advance(Event::Failed("line\n".repeat(1000))).unwrap();
     }
     assert_eq!(state.past.len(), PAST_MAX);
@@ -243,7 +243,7 @@ fn the_record_has_its_limits() {
     }
     assert!(state.check_release(&model(2)).unwrap_err().to_string().contains("no room for `roadside`"));
     let evidence = Some(Evidence { difference: 1.0, slowest_ms: 1.0, memory_mb: 1.0 });
-    state.trial = Some(Trial { stage: Stage::Installed, starts: 1, evidence });
+    state.trial = Some(Trial { stage: Stage::Installed, starts: 1, evidence, by_hand: true });
     state.candidate = Some(model(7));
     assert_eq!(State::decode(&state.encode().unwrap()).unwrap(), state);
 }
