@@ -3,10 +3,12 @@
 //! | here | bundles and stores to test with |
 //! | `power` | a disk that remembers what was synced, and whose power is cut |
 //! | `cuts` | the power is cut at every operation of everything that the store does |
+//! | `live` | a trial beside a running camera |
 //! | `moves` | every stage of a trial, whatever happens |
 //! | `refusals` | what the store refuses, and that it is then as it was |
 
 mod cuts;
+mod live;
 mod moves;
 mod power;
 mod refusals;
