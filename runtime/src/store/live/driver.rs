@@ -114,7 +114,7 @@ impl Driver {
             return Ok(());
         }
         let name = title(candidate);
-        told.push(Told::News(format!("{name} is proved")));
+        told.push(Told::News(format!("{name} is being proved")));
         match self.begin(candidate) {
             Ok(()) => told.push(Told::News(format!("{name} scores in shadow"))),
             Err(error) => self.fail(Stage::Installed, error.to_string(), told),

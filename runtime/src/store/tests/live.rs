@@ -121,7 +121,7 @@ fn a_good_candidate_takes_over_and_not_a_score_is_lost() {
     assert_eq!(
         told,
         [
-            "roadside-lite0 release 2 is proved",
+            "roadside-lite0 release 2 is being proved",
             "roadside-lite0 release 2 scores in shadow",
             "roadside-lite0 release 2 decides from now on, unconfirmed",
             "roadside-lite0 release 2 is confirmed",
