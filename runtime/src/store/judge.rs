@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { stage_time: Duration::from_secs(60), segments_min: 64, ..Limits::default() }
+        Limits { stage_time: Duration::from_mins(1), segments_min: 64, ..Limits::default() }
     }
 
     fn good(n: u64) -> Scored {

@@ -15,21 +15,21 @@ struct Deed {
     /// Brings a disk to where the deed begins.
     before: fn(&Store),
     /// The deed. A second time, after the first was done, it may fail.
-    deed: fn(Store) -> Result<()>,
+    act: fn(Store) -> Result<()>,
     /// A state between the former and the wanted one in which it may be caught.
     between: Option<fn(&mut State)>,
 }
 
 const DEEDS: &[Deed] = &[
-    Deed { name: "install the first", before: |_| {}, deed: |s| install(&s, 1), between: None },
-    Deed { name: "install another", before: |s| adopt(s, 1), deed: |s| install(&s, 2), between: None },
+    Deed { name: "install the first", before: |_| {}, act: |s| install(&s, 1), between: None },
+    Deed { name: "install another", before: |s| adopt(s, 1), act: |s| install(&s, 2), between: None },
     Deed {
         name: "install in a candidate's place",
         before: |s| {
             adopt(s, 1);
             install(s, 2).unwrap();
         },
-        deed: |s| install(&s, 3),
+        act: |s| install(&s, 3),
         between: None,
     },
     Deed {
@@ -38,13 +38,13 @@ const DEEDS: &[Deed] = &[
             adopt(s, 1);
             install(s, 2).unwrap();
         },
-        deed: |s| {
+        act: |s| {
             let bytes = bundle_of(1).len() as u64;
             install(&s.with_quota(2 * bytes + 100), 3)
         },
         between: Some(|state| state.candidate = None),
     },
-    Deed { name: "receive in pieces", before: |s| adopt(s, 1), deed: |s| receive(&s, 2), between: None },
+    Deed { name: "receive in pieces", before: |s| adopt(s, 1), act: |s| receive(&s, 2), between: None },
     Deed {
         name: "receive the rest",
         before: |s| {
@@ -52,7 +52,7 @@ const DEEDS: &[Deed] = &[
             let bytes = bundle_of(2);
             s.receive(&sha256(&bytes), bytes.len() as u64).unwrap().write(&bytes[..1000]).unwrap();
         },
-        deed: |s| receive(&s, 2),
+        act: |s| receive(&s, 2),
         between: None,
     },
     Deed {
@@ -61,7 +61,7 @@ const DEEDS: &[Deed] = &[
             adopt(s, 1);
             install(s, 2).unwrap();
         },
-        deed: |s| s.activate(None, false, false).map(|_| ()),
+        act: |s| s.activate(None, false, false).map(|_| ()),
         between: None,
     },
     Deed {
@@ -70,43 +70,43 @@ const DEEDS: &[Deed] = &[
             install(s, 1).unwrap();
             s.activate(None, false, false).unwrap();
         },
-        deed: |s| advance(&s, Event::Proved(EVIDENCE)),
+        act: |s| advance(&s, &Event::Proved(EVIDENCE)),
         between: None,
     },
     Deed {
         name: "proof",
         before: |s| on_trial(s, Stage::Installed),
-        deed: |s| advance(&s, Event::Proved(EVIDENCE)),
+        act: |s| advance(&s, &Event::Proved(EVIDENCE)),
         between: None,
     },
     Deed {
         name: "shadow",
         before: |s| on_trial(s, Stage::Proved),
-        deed: |s| advance(&s, Event::ShadowBegun),
+        act: |s| advance(&s, &Event::ShadowBegun),
         between: None,
     },
     Deed {
         name: "switch",
         before: |s| on_trial(s, Stage::Shadow),
-        deed: |s| advance(&s, Event::Passed),
+        act: |s| advance(&s, &Event::Passed),
         between: None,
     },
     Deed {
         name: "confirm",
         before: |s| on_trial(s, Stage::Unconfirmed),
-        deed: |s| advance(&s, Event::Passed),
+        act: |s| advance(&s, &Event::Passed),
         between: None,
     },
     Deed {
         name: "drop",
         before: |s| on_trial(s, Stage::Shadow),
-        deed: |s| advance(&s, Event::Failed("NaN".into())),
+        act: |s| advance(&s, &Event::Failed("NaN".into())),
         between: None,
     },
     Deed {
         name: "revert",
         before: |s| on_trial(s, Stage::Unconfirmed),
-        deed: |s| advance(&s, Event::Failed("NaN".into())),
+        act: |s| advance(&s, &Event::Failed("NaN".into())),
         between: None,
     },
     Deed {
@@ -115,13 +115,13 @@ const DEEDS: &[Deed] = &[
             adopt(s, 1);
             adopt(s, 2);
         },
-        deed: |s| s.roll_back("by the operator").map(|_| ()),
+        act: |s| s.roll_back("by the operator").map(|_| ()),
         between: None,
     },
     Deed {
         name: "first start on trial",
         before: |s| on_trial(s, Stage::Unconfirmed),
-        deed: |s| s.boot(&trust()).map(|_| ()),
+        act: |s| s.boot(&trust()).map(|_| ()),
         between: None,
     },
     Deed {
@@ -130,7 +130,7 @@ const DEEDS: &[Deed] = &[
             on_trial(s, Stage::Unconfirmed);
             s.boot(&trust()).unwrap();
         },
-        deed: |s| s.boot(&trust()).map(|_| ()),
+        act: |s| s.boot(&trust()).map(|_| ()),
         between: None,
     },
     Deed {
@@ -139,13 +139,13 @@ const DEEDS: &[Deed] = &[
             (1..=4).for_each(|n| adopt(s, n));
             assert!(s.state().unwrap().named().count() == 2);
         },
-        deed: |s| s.collect().map(|_| ()),
+        act: |s| s.collect().map(|_| ()),
         between: None,
     },
 ];
 
-fn advance(store: &Store, event: Event) -> Result<()> {
-    store.advance(&event).map(|_| ())
+fn advance(store: &Store, event: &Event) -> Result<()> {
+    store.advance(event).map(|_| ())
 }
 
 fn on_trial(store: &Store, stage: Stage) {
@@ -204,7 +204,7 @@ impl Deed {
         let disk = self.begin();
         let former = store(&disk).state().unwrap();
         let begun = disk.operations();
-        (self.deed)(store(&disk)).unwrap();
+        (self.act)(store(&disk)).unwrap();
         let operations = disk.operations() - begun;
         let wanted = store(&disk).state().unwrap();
         let mut states = vec![wanted, former.clone()];
@@ -224,7 +224,7 @@ impl Deed {
         }
         starts(disk, &found)?;
         if found != states[0] {
-            (self.deed)(store(disk)).map_err(|error| format!("done again: {error}"))?;
+            (self.act)(store(disk)).map_err(|error| format!("done again: {error}"))?;
         }
         let now = store(disk).state().map_err(|error| error.to_string())?;
         if now != states[0] {
@@ -284,7 +284,7 @@ fn a_power_cut_at_any_operation_is_survived() {
             for accident in [Accident::End, Accident::EndWithin] {
                 let disk = begin.power_cut(Survives::All);
                 disk.at(number, accident);
-                let done = (deed.deed)(store(&disk));
+                let done = (deed.act)(store(&disk));
                 assert!(disk.ended(), "{}: operation {number} of {operations} never came", deed.name);
                 for way in Survives::WAYS {
                     let after = disk.power_cut(way);
@@ -300,7 +300,7 @@ fn a_power_cut_at_any_operation_is_survived() {
         // And after the last of them.
         for way in Survives::WAYS {
             let disk = begin.power_cut(Survives::All);
-            (deed.deed)(store(&disk)).unwrap();
+            (deed.act)(store(&disk)).unwrap();
             let after = disk.power_cut(way);
             tally.count(&format!("{}, done, {way:?}", deed.name), deed.recovers(&after, &states[..1]));
         }
@@ -322,12 +322,12 @@ fn a_killed_process_and_then_a_power_cut_are_survived() {
             let again = |cut: usize| {
                 let disk = begin.power_cut(Survives::All);
                 disk.at(killed, Accident::EndWithin);
-                let _ = (deed.deed)(store(&disk));
+                let _ = (deed.act)(store(&disk));
                 let disk = disk.new_process();
                 let found = store(&disk).state().unwrap();
                 disk.at(cut, Accident::End);
                 if found != states[0] {
-                    let _ = (deed.deed)(store(&disk));
+                    let _ = (deed.act)(store(&disk));
                 }
                 disk
             };
@@ -355,7 +355,7 @@ fn an_error_at_any_operation_leaves_the_store_as_it_was_or_as_it_should_be() {
         for number in 0..operations {
             let disk = begin.power_cut(Survives::All);
             disk.at(number, Accident::Error);
-            let done = (deed.deed)(store(&disk));
+            let done = (deed.act)(store(&disk));
             let disk = disk.new_process();
             let found = store(&disk).state().unwrap();
             let recovered = if deed.name.contains("start") {

@@ -58,7 +58,7 @@ impl Run {
     }
 
     /// Score to the end of the road; `each` may meddle before each segment.
-    fn to_the_end(&mut self, mut each: impl FnMut(&mut Self, usize)) {
+    fn watch_all(&mut self, mut each: impl FnMut(&mut Self, usize)) {
         loop {
             let segment = self.scores.len();
             let now = Duration::from_millis(640 * segment as u64);
@@ -116,7 +116,7 @@ fn on_trial(candidate: &[u8]) -> PowerDisk {
 fn a_good_candidate_takes_over_and_not_a_score_is_lost() {
     let disk = on_trial(&shipped_as(2, |_| {}));
     let mut run = Run::start(&disk, limits());
-    run.to_the_end(|_, _| {});
+    run.watch_all(|_, _| {});
     let told = run.news();
     assert_eq!(
         told,
@@ -134,7 +134,7 @@ fn a_good_candidate_takes_over_and_not_a_score_is_lost() {
     let disk = on_trial(&shipped_as(2, |_| {}));
     store(&disk).roll_back("no trial").unwrap();
     let mut alone = Run::start(&disk, limits());
-    alone.to_the_end(|_, _| {});
+    alone.watch_all(|_, _| {});
     assert!(alone.told.is_empty(), "{:?}", alone.told);
     // The model's window restarts nowhere, and it is scored along from its first clip on: what differs is only the window that the
     // second filled before it took over.
@@ -166,7 +166,7 @@ fn a_candidate_that_fails_after_the_switch_is_reverted_between_two_segments() {
     let disk = on_trial(&shipped_as(2, |_| {}));
     let mut run = Run::start(&disk, limits());
     let mut failed = false;
-    run.to_the_end(|run, _| {
+    run.watch_all(|run, _| {
         if !failed && run.runs() == 2 {
             failed = true;
             run.live.failed("north", &Error::failed("score", "the model gave NaN", "none"));

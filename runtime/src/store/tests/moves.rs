@@ -1,5 +1,7 @@
 //! Every stage of a trial, whatever happens to it: events that belong there and events that do not, errors, kills.
 
+use std::fmt::Write as _;
+
 use super::power::{PowerDisk, Survives};
 use super::*;
 use crate::store::state::{End, Evidence, NAMES_MAX, PAST_MAX, Trial};
@@ -49,15 +51,14 @@ fn every_event_at_every_stage() {
         for (name, event) in events() {
             let mut state = at(stage);
             let before = state.clone();
-            let turn = match state.advance(event) {
-                Ok(turn) => format!("{turn:?}; {}", names(&state)),
-                Err(_) => {
-                    assert_eq!(state, before, "what cannot happen moves nothing");
-                    "cannot happen".into()
-                }
+            let turn = if let Ok(turn) = state.advance(event) {
+                format!("{turn:?}; {}", names(&state))
+            } else {
+                assert_eq!(state, before, "what cannot happen moves nothing");
+                "cannot happen".into()
             };
             assert!(state.is_sound(), "{stage:?} {name}");
-            table += &format!("{:<13}{name:<16}{turn}\n", stage.word());
+            writeln!(table, "{:<13}{name:<16}{turn}", stage.word()).unwrap();
         }
     }
     insta::assert_snapshot!(table, @r#"
@@ -138,7 +139,7 @@ fn every_stage_with_an_error_or_a_kill_starts_what_it_should() {
         // And from then on.
         let disk = disk.power_cut(Survives::Nothing);
         assert_eq!((booted(&store(&disk)), store(&disk).state().unwrap().trial), (kills, None));
-        table += &format!("{:<13}error {error}  kill {kill}  two kills {kills}\n", stage.word());
+        writeln!(table, "{:<13}error {error}  kill {kill}  two kills {kills}", stage.word()).unwrap();
     }
     insta::assert_snapshot!(table, @r"
     to be proved error 1  kill 1  two kills 1
