@@ -15,13 +15,13 @@ use crate::source::open;
 use crate::store::judge::Limits;
 use crate::store::live::{Driver, Lead, Live, Told};
 
-const ROAD: &str = "sim://?seed=5&seconds=150";
+const ROAD: &str = "sim://?seed=5&seconds=90";
 
 fn limits() -> Limits {
-    let stage_time = Duration::from_secs(30);
+    let stage_time = Duration::from_secs(15);
     // The machine that tests runs much else.
-    let latency_max = Duration::from_secs(30);
-    Limits { stage_time, segments_min: 40, latency_max, resident_mb_max: 1e6, memory_mb_max: 1e6, ..Limits::default() }
+    let latency_max = Duration::from_secs(15);
+    Limits { stage_time, segments_min: 20, latency_max, resident_mb_max: 1e6, memory_mb_max: 1e6, ..Limits::default() }
 }
 
 /// The shipped model as another release, and changed.
