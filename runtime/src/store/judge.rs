@@ -54,10 +54,10 @@ impl Limits {
     pub fn allow(&self, evidence: &Evidence) -> Result<(), String> {
         let latency_max_ms = self.latency_max.as_secs_f32() * 1e3;
         let over = |figure: f32, most: f32| figure.is_nan() || figure > most;
-        if over(evidence.slowest_ms, latency_max_ms) {
+        if over(evidence.segment_ms, latency_max_ms) {
             return Err(format!(
                 "a segment takes it {:.0} ms here, of at most {latency_max_ms:.0}",
-                evidence.slowest_ms
+                evidence.segment_ms
             ));
         }
         if over(evidence.memory_mb, self.memory_mb_max) {
@@ -270,11 +270,11 @@ mod tests {
 
     #[test]
     fn budgets_of_the_proof() {
-        let fine = Evidence { difference: 0.0, slowest_ms: 600.0, memory_mb: 200.0 };
+        let fine = Evidence { difference: 0.0, segment_ms: 600.0, memory_mb: 200.0 };
         assert_eq!(limits().allow(&fine), Ok(()));
         for worse in [
-            Evidence { slowest_ms: 601.0, ..fine },
-            Evidence { slowest_ms: f32::NAN, ..fine },
+            Evidence { segment_ms: 601.0, ..fine },
+            Evidence { segment_ms: f32::NAN, ..fine },
             Evidence { memory_mb: 201.0, ..fine },
             Evidence { memory_mb: f32::NAN, ..fine },
         ] {

@@ -19,6 +19,8 @@ use crate::{Error, Result};
 
 /// Segments that are timed, once the window is full.
 const TIMED: usize = 16;
+/// How many of them may take longer than what is told: whatever else the machine did meanwhile.
+const LATE: usize = 2;
 
 /// Prove a candidate.
 ///
@@ -29,12 +31,12 @@ pub fn gather(bundle: &Bundle, engines: &Engines, limits: &Limits) -> Result<Evi
     panics::caught(&name, || {
         let before_mb = Memory::now().map_or(0.0, |memory| memory.resident_mb);
         let proof = proof::prove(bundle, engines)?;
-        let slowest_ms = slowest_segment_ms(bundle, engines)?;
+        let segment_ms = time_segments(bundle, engines)?;
         let after_mb = Memory::now().map_or(0.0, |memory| memory.resident_mb);
         let differences = [Some(proof.head), proof.step, proof.extractor];
         let evidence = Evidence {
             difference: differences.into_iter().flatten().fold(0.0, f32::max),
-            slowest_ms,
+            segment_ms,
             memory_mb: (after_mb - before_mb).max(0.0) as f32,
         };
         limits
@@ -44,8 +46,9 @@ pub fn gather(bundle: &Bundle, engines: &Engines, limits: &Limits) -> Result<Evi
     })
 }
 
-/// The slowest of [`TIMED`] segments from clip to score, in milliseconds; the window is full, and everything was run before.
-fn slowest_segment_ms(bundle: &Bundle, engines: &Engines) -> Result<f32> {
+/// What all but [`LATE`] of [`TIMED`] segments stay within, from clip to score, in milliseconds; the window is full, and everything was
+/// run before.
+fn time_segments(bundle: &Bundle, engines: &Engines) -> Result<f32> {
     let (Some(input), Some(vectors)) = (&bundle.manifest.contract.input, &bundle.manifest.golden.extractor) else {
         bundle.require_extractor()?;
         return Err(Error::corrupt(&bundle.manifest.name, "has no golden clip", "export it again"));
@@ -56,12 +59,13 @@ fn slowest_segment_ms(bundle: &Bundle, engines: &Engines) -> Result<f32> {
     for _ in 0..SEGMENTS {
         scorer.score(&vectors.row)?;
     }
-    let (mut row, mut slowest) = (vectors.row.clone(), 0f32);
-    for _ in 0..TIMED {
+    let (mut row, mut times_ms) = (vectors.row.clone(), [0f32; TIMED]);
+    for time_ms in &mut times_ms {
         let begun = Instant::now();
         extractor.run(Input::U8(&clip), &mut row)?;
         scorer.score(&row)?;
-        slowest = slowest.max(begun.elapsed().as_secs_f32() * 1e3);
+        *time_ms = begun.elapsed().as_secs_f32() * 1e3;
     }
-    Ok(slowest)
+    times_ms.sort_by(f32::total_cmp);
+    Ok(times_ms[TIMED - 1 - LATE])
 }

@@ -101,8 +101,8 @@ impl Stage {
 pub struct Evidence {
     /// The largest difference from a golden vector.
     pub difference: f32,
-    /// The slowest of the timed segments, from clip to score, in milliseconds.
-    pub slowest_ms: f32,
+    /// What 7 of 8 timed segments stayed within, from clip to score, in milliseconds.
+    pub segment_ms: f32,
     /// What it added to this process's resident memory, in megabytes of 10^6 bytes.
     pub memory_mb: f32,
 }

@@ -150,10 +150,10 @@ pub fn activate(args: &ActivateArgs) -> Result<()> {
         }
     };
     println!(
-        "{} is proved: largest difference {:e}, slowest segment {:.0} ms, {:.0} MB",
+        "{} is proved: largest difference {:e}, 7 of 8 segments within {:.0} ms, {:.0} MB",
         title(&model),
         evidence.difference,
-        evidence.slowest_ms,
+        evidence.segment_ms,
         evidence.memory_mb
     );
     if store.advance(&Event::Proved(evidence))? == Turn::Confirmed {
@@ -219,7 +219,7 @@ fn to_json(state: &State) -> Value {
             "stage": trial.stage.word(),
             "starts": trial.starts,
             "difference": trial.evidence.map(|evidence| evidence.difference),
-            "slowest_ms": trial.evidence.map(|evidence| evidence.slowest_ms),
+            "segment_ms": trial.evidence.map(|evidence| evidence.segment_ms),
             "memory_mb": trial.evidence.map(|evidence| evidence.memory_mb),
         })),
         "releases": state.releases.iter().map(|known| json!({ "name": known.name, "release": known.release })).collect::<Vec<_>>(),
@@ -245,7 +245,7 @@ mod tests {
             trial: Some(Trial {
                 stage: Stage::Unconfirmed,
                 starts: 1,
-                evidence: Some(Evidence { difference: 0.0, slowest_ms: 32.0, memory_mb: 41.0 }),
+                evidence: Some(Evidence { difference: 0.0, segment_ms: 32.0, memory_mb: 41.0 }),
                 by_hand: false,
             }),
             releases: vec![Release { name: "roadside".into(), release: 2, id: model(2).id }],
@@ -274,7 +274,7 @@ mod tests {
         let json = to_json(&state());
         assert_eq!(json["current"]["release"], 3);
         assert_eq!(json["candidate"], Value::Null);
-        assert_eq!(json["trial"]["slowest_ms"], 32.0);
+        assert_eq!(json["trial"]["segment_ms"], 32.0);
         assert_eq!(json["past"][1]["reason"], "it gave NaN, which is no score");
     }
 }

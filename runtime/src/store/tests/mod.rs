@@ -32,7 +32,7 @@ use super::*;
 use crate::bundle;
 use power::PowerDisk;
 
-const EVIDENCE: Evidence = Evidence { difference: 1e-6, slowest_ms: 120.0, memory_mb: 30.0 };
+const EVIDENCE: Evidence = Evidence { difference: 1e-6, segment_ms: 120.0, memory_mb: 30.0 };
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])

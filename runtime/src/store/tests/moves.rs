@@ -243,7 +243,7 @@ fn the_record_has_its_limits() {
         state.releases.push(crate::store::state::Release { name, release: 1, id: model(1).id });
     }
     assert!(state.check_release(&model(2)).unwrap_err().to_string().contains("no room for `roadside`"));
-    let evidence = Some(Evidence { difference: 1.0, slowest_ms: 1.0, memory_mb: 1.0 });
+    let evidence = Some(Evidence { difference: 1.0, segment_ms: 1.0, memory_mb: 1.0 });
     state.trial = Some(Trial { stage: Stage::Installed, starts: 1, evidence, by_hand: true });
     state.candidate = Some(model(7));
     assert_eq!(State::decode(&state.encode().unwrap()).unwrap(), state);
