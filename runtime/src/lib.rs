@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod replay;
 pub mod score;
 pub mod source;
+pub mod store;
 pub mod window;
 
 pub use error::{Error, ErrorKind, Result};

@@ -28,7 +28,7 @@ enum Command {
     Cameras(commands::cameras::CamerasArgs),
     Gpio(commands::gpio::GpioArgs),
     Bench(commands::bench::BenchArgs),
-    /// Look at models.
+    /// Look at models, and change the one that this device runs.
     #[command(subcommand)]
     Model(commands::model::ModelCommand),
 }

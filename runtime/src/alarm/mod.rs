@@ -65,6 +65,11 @@ impl Alarm {
         &self.rule
     }
 
+    /// Follow another rule from the next segment on, which is returned in exchange; an alarm that is on goes on.
+    pub fn follow(&mut self, rule: AlarmRule) -> AlarmRule {
+        std::mem::replace(&mut self.rule, rule)
+    }
+
     /// True while the alarm is on.
     pub fn is_on(&self) -> bool {
         matches!(self.state, State::On { .. })

@@ -44,12 +44,20 @@ impl Bundle {
     /// Of kind `InvalidInput` when there is no such file or this firmware is too old for it, `Untrusted` when the
     /// signature is not by a trusted key or does not fit, `Corrupt` for all else.
     pub fn open(path: impl AsRef<Path>, trusted: &TrustedKeys) -> Result<Self> {
-        let path = path.as_ref();
-        let (content, signed_by) = read(path, |manifest, signature| {
-            sign::verify(manifest, signature, trusted).map_err(|error| untrusted(path, &error))
+        let (subject, file, bytes) = open(path.as_ref())?;
+        Self::from_reader(&subject, file, bytes, trusted)
+    }
+
+    /// As [`Bundle::open`], from anything that gives the `bytes` bytes of a bundle; `subject` names it in errors.
+    ///
+    /// # Errors
+    /// As for [`Bundle::open`].
+    pub fn from_reader(subject: &str, reader: impl Read, bytes: u64, trusted: &TrustedKeys) -> Result<Self> {
+        let (content, signed_by) = read(Archive { subject, reader, left: bytes }, |manifest, signature| {
+            sign::verify(manifest, signature, trusted).map_err(|error| untrusted(subject, &error))
         })?;
         let Unvouched { id, manifest, contents } = content;
-        check_firmware(path, &manifest)?;
+        check_firmware(subject, &manifest)?;
         Ok(Self { id, signed_by, manifest, contents })
     }
 
@@ -58,7 +66,8 @@ impl Bundle {
     /// # Errors
     /// As for [`Bundle::open`], except that any signature will do.
     pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection> {
-        let (content, signature) = read(path.as_ref(), |manifest, signature| {
+        let (subject, reader, left) = open(path.as_ref())?;
+        let (content, signature) = read(Archive { subject: &subject, reader, left }, |manifest, signature| {
             Ok(match SignatureBlock::from_bytes(signature) {
                 Ok(block) if block.fits(manifest) => SignatureStatus::Fits(block.key),
                 Ok(block) => SignatureStatus::Wrong(block.key),
@@ -82,8 +91,13 @@ struct Unvouched {
 }
 
 /// Read a whole bundle; `judge` sees the bytes of `manifest` and `manifest.sig` before they are decoded.
-fn read<T>(path: &Path, judge: impl FnOnce(&[u8], &[u8]) -> Result<T>) -> Result<(Unvouched, T)> {
-    let mut archive = Archive::open(path)?;
+fn read<T>(
+    mut archive: Archive<'_, impl Read>,
+    judge: impl FnOnce(&[u8], &[u8]) -> Result<T>,
+) -> Result<(Unvouched, T)> {
+    if archive.left == 0 {
+        return Err(archive.corrupt("is empty".into()));
+    }
     let manifest_bytes = archive.entry("manifest", None, MANIFEST_BYTES_MAX as u64)?;
     let signature = archive.entry("manifest.sig", None, SIGNATURE_BLOCK_BYTES as u64)?;
     let verdict = judge(&manifest_bytes, &signature)?;
@@ -100,31 +114,29 @@ fn read<T>(path: &Path, judge: impl FnOnce(&[u8], &[u8]) -> Result<T>) -> Result
     Ok((Unvouched { id: manifest::id(&manifest_bytes), manifest, contents }, verdict))
 }
 
+/// A bundle's file: its name, its bytes, and how many they are.
+fn open(path: &Path) -> Result<(String, BufReader<File>, u64)> {
+    let subject = path.display().to_string();
+    let missing = |error: std::io::Error| {
+        Error::invalid(&subject, format!("cannot be opened: {error}"), "name a `.tadpole` bundle")
+    };
+    let file = File::open(path).map_err(missing)?;
+    let meta = file.metadata().map_err(missing)?;
+    if !meta.is_file() {
+        return Err(Error::invalid(subject, "is not a file", "name a `.tadpole` bundle"));
+    }
+    Ok((subject, BufReader::new(file), meta.len()))
+}
+
 /// The archive, read from front to back.
-struct Archive<'p> {
-    path: &'p Path,
-    file: BufReader<File>,
-    /// Bytes that are left of the file.
+struct Archive<'s, R> {
+    subject: &'s str,
+    reader: R,
+    /// Bytes that are left of it.
     left: u64,
 }
 
-impl<'p> Archive<'p> {
-    fn open(path: &'p Path) -> Result<Self> {
-        let missing = |error: std::io::Error| {
-            Error::invalid(path.display().to_string(), format!("cannot be opened: {error}"), "name a `.tadpole` bundle")
-        };
-        let file = File::open(path).map_err(missing)?;
-        let meta = file.metadata().map_err(missing)?;
-        let refused = |problem: &str| Error::corrupt(path.display().to_string(), problem, FETCH_AGAIN);
-        if !meta.is_file() {
-            return Err(Error::invalid(path.display().to_string(), "is not a file", "name a `.tadpole` bundle"));
-        }
-        if meta.len() == 0 {
-            return Err(refused("is empty"));
-        }
-        Ok(Self { path, file: BufReader::new(file), left: meta.len() })
-    }
-
+impl<R: Read> Archive<'_, R> {
     /// The next entry, which must be `name` and have exactly `want` bytes, or at most `most`.
     fn entry(&mut self, name: &str, want: Option<u64>, most: u64) -> Result<Vec<u8>> {
         let quoted = format!("`{name}`");
@@ -172,14 +184,14 @@ impl<'p> Archive<'p> {
     }
 
     fn fill(&mut self, buffer: &mut [u8], what: &str) -> Result<()> {
-        match self.file.read_exact(buffer) {
+        match self.reader.read_exact(buffer) {
             Ok(()) => {
                 self.left = self.left.saturating_sub(buffer.len() as u64);
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(self.truncated(what)),
             Err(error) => Err(Error::failed(
-                self.path.display().to_string(),
+                self.subject,
                 format!("cannot be read: {error}"),
                 "check the disk or card that it lies on",
             )),
@@ -191,23 +203,23 @@ impl<'p> Archive<'p> {
     }
 
     fn corrupt(&self, problem: String) -> Error {
-        Error::corrupt(self.path.display().to_string(), problem, FETCH_AGAIN)
+        Error::corrupt(self.subject, problem, FETCH_AGAIN)
     }
 }
 
-fn untrusted(path: &Path, error: &SignError) -> Error {
+fn untrusted(subject: &str, error: &SignError) -> Error {
     let remedy = match error {
         SignError::Stranger(_) => "if you know this key, add it to `trusted_keys` of `[model]`",
         _ => "do not run it: get it again from whoever signed it",
     };
-    Error::new(ErrorKind::Untrusted, path.display().to_string(), error.to_string(), remedy)
+    Error::new(ErrorKind::Untrusted, subject, error.to_string(), remedy)
 }
 
-fn check_firmware(path: &Path, manifest: &Manifest) -> Result<()> {
+fn check_firmware(subject: &str, manifest: &Manifest) -> Result<()> {
     let ours: Version = env!("CARGO_PKG_VERSION").parse().unwrap_or_default();
     if manifest.minimum_firmware > ours {
         return Err(Error::invalid(
-            path.display().to_string(),
+            subject,
             format!("needs firmware {} or newer, and this is {ours}", manifest.minimum_firmware),
             "update the firmware first",
         ));

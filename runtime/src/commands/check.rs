@@ -13,6 +13,7 @@ use firmware_config::v4l::V4lUri;
 use firmware_config::wire;
 use runtime::bundle::{Bundle, SignatureStatus, demo_key, read};
 use runtime::source::npy::RowReader;
+use runtime::store::{Store, Trust, is_store};
 use runtime::{Error, ErrorKind, Result};
 
 /// Say whether a file will do, before a camera depends on it.
@@ -145,7 +146,17 @@ fn check_config(path: &Path) -> Result<String> {
         line += "; this build drives no rppal lines (cargo feature `rppal`)";
     }
     let bundle = path.parent().unwrap_or(Path::new(".")).join(&config.model.bundle);
-    if fs::exists(&bundle).unwrap_or(false) {
+    if is_store(&bundle) {
+        let store = Store::new(&bundle);
+        let _ = match store.state()?.current {
+            Some(current) => {
+                let trust = Trust { keys: config.trusted(), engine: config.model.engine };
+                let Manifest { name, release, .. } = store.load(&current, &trust)?.manifest;
+                write!(line, "; model {name} release {release} of the store {}, trusted", bundle.display())
+            }
+            None => write!(line, "; the store {} holds no model on this machine", bundle.display()),
+        };
+    } else if fs::exists(&bundle).unwrap_or(false) {
         let model = Bundle::open(&bundle, &config.trusted())?;
         model.require_extractor()?;
         let _ = write!(line, "; model {} release {}, trusted", model.manifest.name, model.manifest.release);

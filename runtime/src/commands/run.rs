@@ -4,10 +4,12 @@
 //! |---|---|
 //! | here | config and model → cameras, each on a thread of its own, all of them supervised |
 //! | [`camera`] | one camera, from its source to its alarms |
+//! | [`models`] | which model runs: that of a bundle, or the store's, with the trial of another |
 //! | [`watcher`] | tells outputs and systemd how the cameras are |
 //! | [`stop`] | ends it all in time |
 
 mod camera;
+mod models;
 mod stop;
 mod watcher;
 
@@ -18,8 +20,6 @@ use std::thread::Builder;
 
 use clap::Args;
 use firmware_config::config::Config;
-use runtime::bundle::Bundle;
-use runtime::engine::Engines;
 use runtime::health::clock::SystemClock;
 use runtime::health::sensors::Sensors;
 use runtime::health::supervision::{Stage, Supervisor};
@@ -28,17 +28,19 @@ use runtime::output::gpio::button::TestButton;
 use runtime::output::gpio::open as gpio;
 use runtime::output::journal::Journal;
 use runtime::output::{AlarmEvent, Outputs, Phase};
-use runtime::pipeline::RuleOverrides;
 use runtime::pipeline::watch::{Shared, lock};
+use runtime::store::live::Driver;
 use runtime::{Error, Result};
 
 use camera::Site;
+use models::Models;
 use stop::Stop;
 use watcher::Watcher;
 
 /// Watch the cameras of a config, until every recording among them is over or the process is told to stop.
 ///
-/// Only models signed by a key in the config's `[model] trusted_keys` are loaded. At SIGTERM or SIGINT alarms end, the
+/// Only models signed by a key in the config's `[model] trusted_keys` are loaded. If its `bundle` is a store, its current model is
+/// loaded, and one that was activated there is tried beside it and takes its place if it stands that. At SIGTERM or SIGINT alarms end, the
 /// relay opens, and the process ends within two seconds.
 #[derive(Args)]
 pub struct RunArgs {
@@ -50,39 +52,31 @@ pub struct RunArgs {
 /// Run until all cameras are done.
 pub fn run(args: &RunArgs) -> Result<()> {
     let config = super::check::read_config(&args.config)?;
-    let bundle = Bundle::open(beside(&args.config, &config.model.bundle), &config.trusted())?;
-    bundle.require_extractor()?;
-    log::info!("model {} {}, engine {}", bundle.manifest.name, &bundle.id[..12], config.model.engine);
-    let engines =
-        Engines::live(config.model.engine, beside(&args.config, &config.model.bundle).with_extension("engines"));
+    let mut models = Models::open(&config, &beside(&args.config, &config.model.bundle))?;
     let (outputs, button) = outputs(&config, &args.config)?;
     let outputs = Arc::new(Mutex::new(outputs));
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;
     let clock = SystemClock::start();
+    models.tell(&outputs);
     let site = Site {
-        bundle: &bundle,
-        engines: &engines,
-        over: RuleOverrides {
-            threshold: config.alarm.threshold,
-            release_ratio: config.alarm.release_ratio,
-            min_length_s: config.alarm.min_length_s,
-            cool_down_s: config.alarm.cool_down_s,
-        },
+        live: &models.live,
+        over: models::overrides(&config),
         outputs: Arc::clone(&outputs),
         shed: shedding::start(Sensors::find(Path::new("/")), clock),
         clock: &clock,
         stop: &stop,
     };
-    let ended = supervise(&config, &site, button);
+    let ended = supervise(&config, &site, button, models.driver.take());
     lock(&outputs).close();
     stop.ended();
     ended
 }
 
 /// Start every camera and who looks after them, and see to it that they go on, until all have ended.
-fn supervise(config: &Config, site: &Site, button: Option<TestButton>) -> Result<()> {
+fn supervise(config: &Config, site: &Site, button: Option<TestButton>, driver: Option<Driver>) -> Result<()> {
     // Everything is opened once here: what cannot be right is an error at the start, and not a retry.
-    let opened = config.cameras.iter().map(|camera| site.open(camera)).collect::<Result<Vec<_>>>()?;
+    let opened =
+        config.cameras.iter().enumerate().map(|(n, camera)| site.open(n, camera)).collect::<Result<Vec<_>>>()?;
     let health = |(camera, live): (_, bool)| Arc::new(Mutex::new(Health::new(camera, live, site.clock.now())));
     let names = config.cameras.iter().map(|camera| camera.name.as_str());
     let healths: Vec<Shared<Health>> = names.zip(opened.iter().map(|ready| ready.live)).map(health).collect();
@@ -106,7 +100,7 @@ fn supervise(config: &Config, site: &Site, button: Option<TestButton>) -> Result
             let stage = Stage::Camera { number, live: ready.live };
             let mut first = Some(ready);
             let life = move || {
-                let ready = first.take().map_or_else(|| site.open(camera), Ok)?;
+                let ready = first.take().map_or_else(|| site.open(number, camera), Ok)?;
                 site.watch(number, camera, ready, &healths[number])
             };
             let named = Builder::new().name(camera.name.clone());
@@ -118,12 +112,15 @@ fn supervise(config: &Config, site: &Site, button: Option<TestButton>) -> Result
         };
         let named = Builder::new().name("watcher".into());
         let watching = named.spawn_scoped(scope, move || supervisor.attend(Stage::Watcher, look)).map_err(no_thread);
+        let drive = |driver| move || models::drive(driver, site, done);
+        let named = |driver| Builder::new().name("models".into()).spawn_scoped(scope, drive(driver)).map_err(no_thread);
+        let driving = driver.map(named);
         let join = |thread: Result<std::thread::ScopedJoinHandle<'_, Result<()>>>| {
             thread?.join().map_err(|_| Error::failed("run", "a thread of it panicked", "report this, with the log"))?
         };
         let ended: Vec<_> = threads.into_iter().map(join).collect();
         done.store(true, Ordering::Relaxed);
-        ended.into_iter().chain([join(watching)]).collect()
+        ended.into_iter().chain([join(watching)]).chain(driving.map(join)).collect()
     })
 }
 

@@ -4,6 +4,8 @@
 
 pub mod background;
 
+use std::time::{Duration, Instant};
+
 use firmware_config::FeatureContract;
 
 use crate::clip::{Clip, ClipReader, Next};
@@ -98,6 +100,8 @@ pub struct Look {
     age: u32,
     /// The row that the last look gave, before the background was subtracted.
     row: Vec<f32>,
+    /// How long the extractor took for it.
+    took: Duration,
 }
 
 /// Segment features, one after another, from frames or from a recording of rows.
@@ -150,7 +154,7 @@ impl Feed {
             background,
             clip: Clip::default(),
             count: 0,
-            look: Look { every: 1, age: 0, row: Vec::new() },
+            look: Look { every: 1, age: 0, row: Vec::new(), took: Duration::ZERO },
         })
     }
 
@@ -194,7 +198,9 @@ impl Feed {
                     row.clone_from(&look.row);
                     look.age += 1;
                 } else {
+                    let begun = Instant::now();
                     extractor.extract(clip, row)?;
+                    look.took = begun.elapsed();
                     look.row.clone_from(row);
                     look.age = 1;
                 }
@@ -233,6 +239,28 @@ impl Feed {
         match self {
             Self::Frames { source, .. } => source.dropped(),
             Self::Rows { .. } => 0,
+        }
+    }
+
+    /// How long the extractor took for the last clip that was looked at; nothing for recorded rows.
+    pub fn took(&self) -> Duration {
+        match self {
+            Self::Frames { look, .. } => look.took,
+            Self::Rows { .. } => Duration::ZERO,
+        }
+    }
+
+    /// Let another extractor, with what it usually sees and the last row that it gave, take the place of this one; it must take the same
+    /// clips. Recorded rows have none.
+    pub fn exchange(&mut self, other: &mut Extractor, usual: &mut Background, seen: &mut Vec<f32>) {
+        if let Self::Frames { extractor, background, look, .. } = self {
+            std::mem::swap(extractor, other);
+            std::mem::swap(background, usual);
+            std::mem::swap(&mut look.row, seen);
+            if look.row.is_empty() {
+                // It has seen nothing yet: the next clip is looked at.
+                look.age = 0;
+            }
         }
     }
 

@@ -2,11 +2,13 @@
 //! caller's: live, replay and demo differ only in what they do with a [`Step`].
 
 pub mod proof;
+pub mod second;
 pub mod watch;
+
+use std::time::{Duration, Instant};
 
 use firmware_config::manifest::{FileRole, Manifest};
 
-use crate::Result;
 use crate::alarm::{Alarm, AlarmRule, Decision};
 use crate::bundle::Bundle;
 use crate::engine::Engines;
@@ -15,6 +17,8 @@ use crate::memory;
 use crate::score::Scorer;
 use crate::score::step::{StepHead, StepModel};
 use crate::source::open::Opened;
+use crate::{Error, Result};
+use second::Second;
 
 /// What one call of [`Pipeline::step`] did.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,11 +85,16 @@ pub fn scorer(bundle: &Bundle, engines: &Engines) -> Result<Scorer> {
 
 /// One camera, from source to decision.
 pub struct Pipeline {
+    /// The model's id.
+    id: String,
     feed: Feed,
     scorer: Scorer,
     alarm: Alarm,
     row: Vec<f32>,
     end_ns: u64,
+    /// How long the last score took.
+    scoring: Duration,
+    second: Option<Second>,
 }
 
 impl Pipeline {
@@ -107,7 +116,8 @@ impl Pipeline {
             }
         };
         let alarm = Alarm::new(alarm_rule(&bundle.manifest, over));
-        Ok(Self { feed, scorer, alarm, row: Vec::new(), end_ns: 0 })
+        let id = bundle.id.clone();
+        Ok(Self { id, feed, scorer, alarm, row: Vec::new(), end_ns: 0, scoring: Duration::ZERO, second: None })
     }
 
     /// The alarm and its rule.
@@ -127,6 +137,62 @@ impl Pipeline {
         self.feed.look_at_one_in(every);
     }
 
+    /// The id of the model that decides.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How long the model took for the last segment that was looked at, from clip to score.
+    pub fn took(&self) -> Duration {
+        self.feed.took() + self.scoring
+    }
+
+    /// The model that scores along, and decides nothing.
+    pub fn second(&self) -> Option<&Second> {
+        self.second.as_ref()
+    }
+
+    /// Let another model score along from now on, or none. It must see the same clips ([`second::check_same_clips`]); rows that were
+    /// recorded are seen by one model alone.
+    pub fn set_second(&mut self, second: Option<Second>) {
+        self.second = second.filter(|_| matches!(self.feed, Feed::Frames { .. }));
+    }
+
+    /// Let the second model score the clip of the last segment, and say how long that took. `None` when there is none, or nothing to look
+    /// at yet.
+    ///
+    /// # Errors
+    /// When it fails, or its score is not a score.
+    pub fn score_second(&mut self, held: bool) -> Result<Option<(f32, Duration)>> {
+        match (&mut self.second, self.feed.clip()) {
+            (Some(second), Some((clip, _))) => second.score(clip, held),
+            _ => Ok(None),
+        }
+    }
+
+    /// Let the model of this id decide from the next segment on. The one that decided until now scores along.
+    ///
+    /// # Errors
+    /// Of kind `Unavailable` when it is neither of the two here.
+    pub fn lead(&mut self, id: &str) -> Result<()> {
+        if self.id == id {
+            return Ok(());
+        }
+        let Some(second) = self.second.as_mut().filter(|second| second.id == id) else {
+            return Err(Error::unavailable(
+                "model",
+                "another is to decide here",
+                "the camera is started again with it",
+            ));
+        };
+        let Second { id, extractor, background, scorer, rule, seen, .. } = second;
+        std::mem::swap(&mut self.id, id);
+        std::mem::swap(&mut self.scorer, scorer);
+        self.feed.exchange(extractor, background, seen);
+        *rule = self.alarm.follow(*rule);
+        Ok(())
+    }
+
     /// The feed, for pictures of the last clip.
     pub fn feed(&self) -> &Feed {
         &self.feed
@@ -140,7 +206,9 @@ impl Pipeline {
         match self.feed.next_row(&mut self.row)? {
             Fed::Row(segment) => {
                 self.end_ns = segment.end_ns;
+                let begun = Instant::now();
                 let score = self.scorer.score(&self.row)?;
+                self.scoring = begun.elapsed();
                 if self.scorer.segments() == 1 {
                     // Every buffer has its size now; what loading and first runs left between them is free.
                     memory::give_back();
@@ -155,6 +223,7 @@ impl Pipeline {
             }
             Fed::Gap { reason } => {
                 self.scorer.restart();
+                self.second.iter_mut().for_each(Second::restart);
                 Ok(Step::Gap { reason, decision: self.alarm.interrupt(self.end_ns) })
             }
             Fed::End => Ok(Step::End { decision: self.alarm.interrupt(self.end_ns) }),

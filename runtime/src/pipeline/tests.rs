@@ -127,11 +127,14 @@ fn bench(segments: u64, gap_before: Option<u64>, score: impl Fn(u32) -> f32 + Se
     let extractor = Extractor::new(Told::new(&[1, 2, 2, 3], &[1, 1], see), contract).unwrap();
     let rule = AlarmRule { threshold: 0.8, release: 0.5, min_length: 2, cool_down_ns: 0, min_segments: 1 };
     let pipeline = Pipeline {
+        id: "first".into(),
         feed: Feed::frames(Box::new(source), extractor).unwrap(),
         scorer: Scorer::new(Told::new(&[1, SEGMENTS, 1], &[1, SEGMENTS], head), None).unwrap(),
         alarm: Alarm::new(rule),
         row: Vec::new(),
         end_ns: 0,
+        scoring: Duration::ZERO,
+        second: None,
     };
     let notes = Notes::default();
     let mut outputs = Outputs::default();
@@ -221,4 +224,75 @@ fn full_attention_comes_back_at_once() {
     bench.watch.step(Duration::ZERO).unwrap();
     bench.watch.look_at_one_in(1);
     assert_eq!(bench.scores().unwrap()[..2], [(0.01, true), (0.02, true)]);
+}
+
+/// A second model whose extractor says `row`, and whose head's score is that.
+fn second(row: impl Fn() -> f32 + Send + 'static) -> second::Second {
+    let other = bench(0, None, |_| 0.0);
+    let Feed::Frames { extractor, .. } = &other.watch.pipeline().feed else { panic!("frames") };
+    let contract = extractor.contract().clone();
+    let see = move |_: Input<'_>, out: &mut [f32]| out[0] = row();
+    let head = |input: Input<'_>, scores: &mut [f32]| {
+        let Input::F32(rows) = input else { panic!("rows") };
+        scores.copy_from_slice(rows);
+    };
+    second::Second {
+        id: "second".into(),
+        extractor: Extractor::new(Told::new(&[1, 2, 2, 3], &[1, 1], see), contract).unwrap(),
+        background: crate::features::background::Background::new(0),
+        scorer: Scorer::new(Told::new(&[1, SEGMENTS, 1], &[1, SEGMENTS], head), None).unwrap(),
+        rule: AlarmRule { threshold: 0.6, release: 0.3, min_length: 2, cool_down_ns: 0, min_segments: 1 },
+        seen: Vec::new(),
+        row: Vec::new(),
+    }
+}
+
+#[test]
+fn two_models_change_places_and_the_alarm_goes_on() {
+    let mut bench = bench(12, None, |_| 0.9);
+    let step = |bench: &mut Bench| match bench.watch.step(Duration::ZERO).unwrap().0 {
+        Seen::Segment(_, score) => Some((score, bench.watch.score_second(false).unwrap().map(|(score, _)| score))),
+        _ => None,
+    };
+    assert_eq!(step(&mut bench), Some((0.9, None)));
+    bench.watch.pipeline_mut().set_second(Some(second(|| 0.4)));
+    assert_eq!(step(&mut bench), Some((0.9, Some(0.4))));
+    bench.watch.pipeline_mut().lead("second").unwrap();
+    assert_eq!(bench.watch.pipeline().second().map(second::Second::id), Some("first"));
+    // .4 is below the first's release, and above the second's: the alarm is on.
+    assert_eq!(step(&mut bench), Some((0.4, Some(0.9))));
+    assert!(bench.watch.pipeline().alarm().is_on());
+    bench.watch.pipeline_mut().lead("second").unwrap();
+    bench.watch.pipeline_mut().lead("first").unwrap();
+    assert_eq!(step(&mut bench), Some((0.9, Some(0.4))));
+    assert_eq!(bench.watch.pipeline_mut().lead("third").unwrap_err().kind, ErrorKind::Unavailable);
+    bench.watch.pipeline_mut().set_second(None);
+    assert_eq!(step(&mut bench), Some((0.9, None)));
+    while step(&mut bench).is_some() {}
+    assert_eq!(*lock(&bench.notes.0), [(1, Phase::Started), (1, Phase::Ended)]);
+}
+
+#[test]
+fn a_second_model_that_fails_is_gone_and_the_first_goes_on() {
+    for (fails, kind) in [(f32::NAN, ErrorKind::Failed), (-7.0, ErrorKind::Panicked)] {
+        let mut bench = bench(6, None, |_| 0.9);
+        let says = move || if fails.is_nan() { fails } else { panic!("no such kernel") };
+        bench.watch.pipeline_mut().set_second(Some(second(says)));
+        bench.watch.step(Duration::ZERO).unwrap();
+        assert_eq!(bench.watch.score_second(false).unwrap_err().kind, kind);
+        assert!(bench.watch.pipeline().second().is_none());
+        assert_eq!(bench.scores().unwrap().len(), 5);
+    }
+}
+
+#[test]
+fn frames_that_are_lost_are_lost_to_both_and_nothing_is_held_that_was_never_seen() {
+    let mut bench = bench(6, Some(33), |_| 0.9);
+    bench.watch.pipeline_mut().set_second(Some(second(|| 0.4)));
+    // Nobody looked, and there is no earlier look to hold.
+    bench.watch.step(Duration::ZERO).unwrap();
+    assert!(bench.watch.score_second(true).unwrap().is_none());
+    assert!(bench.watch.score_second(false).unwrap().is_some());
+    while !matches!(bench.watch.step(Duration::ZERO).unwrap().0, Seen::Gap(_)) {}
+    assert_eq!(bench.watch.pipeline().second().map(|second| second.scorer.segments()), Some(0));
 }

@@ -100,6 +100,20 @@ impl Watch {
         }
     }
 
+    /// The pipeline, to let a second model score along or to change which of two decides.
+    pub fn pipeline_mut(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+
+    /// Let the second model score the last segment too: [`Pipeline::score_second`].
+    ///
+    /// # Errors
+    /// Its own, and its panics; it is gone then, and the first goes on.
+    pub fn score_second(&mut self, held: bool) -> Result<Option<(f32, Duration)>> {
+        let scored = panics::caught(&self.camera, || self.pipeline.score_second(held));
+        scored.inspect_err(|_| self.pipeline.set_second(None))
+    }
+
     /// Nobody watches any longer: an alarm that is on ends, and outputs are told; the event is that of its end.
     pub fn interrupt(&mut self) -> Option<AlarmEvent> {
         self.pipeline.interrupt().map(|decision| self.tell(decision, 0.0))

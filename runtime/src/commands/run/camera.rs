@@ -3,8 +3,6 @@
 
 use firmware_config::config::Camera;
 use runtime::Result;
-use runtime::bundle::Bundle;
-use runtime::engine::Engines;
 use runtime::health::shedding::Shed;
 use runtime::health::{Clock, Health};
 use runtime::output::Outputs;
@@ -14,15 +12,14 @@ use runtime::source::Stopper;
 use runtime::source::open::{self, Opened};
 use runtime::source::paced::Paced;
 use runtime::source::sim::SimSource;
+use runtime::store::live::Live;
 
 use super::stop::Stop;
 
 /// What all cameras of a run share.
 pub struct Site<'a> {
-    /// The model.
-    pub bundle: &'a Bundle,
-    /// What computes it.
-    pub engines: &'a Engines,
+    /// The model, and whichever is tried beside it.
+    pub live: &'a Live,
     /// What the config says of its alarm rule.
     pub over: RuleOverrides,
     /// Who is told.
@@ -45,17 +42,19 @@ pub struct Ready {
 }
 
 impl Site<'_> {
-    /// Open `camera`'s source and join it to the model.
+    /// Open the source of `camera`, which has this number, and join it to the model.
     ///
     /// # Errors
     /// Those of the source and of the model.
-    pub fn open(&self, camera: &Camera) -> Result<Ready> {
+    pub fn open(&self, number: usize, camera: &Camera) -> Result<Ready> {
+        self.live.begin(number);
+        let lead = self.live.lead();
         let source = open_live(&camera.source)?;
         let (live, stopper) = match &source {
             Opened::Frames(frames) => (frames.info().live, frames.stopper()),
             Opened::Rows(_) => (false, Stopper::default()),
         };
-        Ok(Ready { pipeline: Pipeline::new(source, self.bundle, self.engines, &self.over)?, live, stopper })
+        Ok(Ready { pipeline: Pipeline::new(source, &lead.bundle, &lead.engines, &self.over)?, live, stopper })
     }
 
     /// Watch camera number `number` to its end.
@@ -77,10 +76,15 @@ impl Site<'_> {
             if live {
                 watch.look_at_one_in(lock(&self.shed).one_in);
             }
-            let (seen, event) = watch.step(self.clock.now())?;
+            self.live.obey(number, &mut watch)?;
+            let stepped = watch.step(self.clock.now());
+            let (seen, event) = stepped.inspect_err(|error| self.live.failed(&camera.name, error))?;
             event.iter().for_each(super::say);
             match seen {
-                Seen::Segment(..) => gap.clear(),
+                Seen::Segment(segment, score) => {
+                    gap.clear();
+                    self.live.segment(self.clock.now(), &camera.name, &mut watch, &segment, score);
+                }
                 Seen::Gap(reason) if reason == gap => {}
                 Seen::Gap(reason) => {
                     log::warn!("{}: frames lost: {reason}", camera.name);

@@ -1,21 +1,15 @@
-//! `tadpole model`: looking at models. A bundle comes in, a table for people or one JSON object goes out.
+//! `tadpole model show`: looking at a bundle. It comes in, a table for people or one JSON object goes out.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use firmware_config::manifest::{FileEntry, Manifest, Threshold};
 use firmware_config::sign::PublicKey;
 use runtime::bundle::{Bundle, Inspection, SignatureStatus, demo_key, demo_keys};
 use runtime::pipeline::proof::{Proof, prove};
 use runtime::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
-
-/// What to do with models.
-#[derive(Subcommand)]
-pub enum ModelCommand {
-    Show(ShowArgs),
-}
 
 /// Show what a bundle promises and who signed it; nothing of it is run, unless --prove says so.
 ///
@@ -30,31 +24,35 @@ pub struct ShowArgs {
     /// Say whether the cameras of this config would trust it.
     #[arg(long, value_name = "CONFIG")]
     config: Option<PathBuf>,
+    /// Print nothing but the verdict: `OK`, or the error.
+    #[arg(long, conflicts_with_all = ["json", "prove"])]
+    verify: bool,
     /// Run the bundle's golden vectors on this machine, and print the largest differences. The bundle must be signed by a key
     /// of the config, or without one by the demo's.
     #[arg(long)]
     prove: bool,
     #[command(flatten)]
-    engine: super::EngineArgs,
+    engine: crate::commands::EngineArgs,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
 }
 
-/// Do it.
-pub fn run(command: &ModelCommand) -> Result<()> {
-    match command {
-        ModelCommand::Show(args) => show(args),
-    }
-}
-
-fn show(args: &ShowArgs) -> Result<()> {
+/// Print it.
+pub fn run(args: &ShowArgs) -> Result<()> {
     let found = Bundle::inspect(&args.file)?;
     let trusted = match (&args.config, &found.signature) {
-        (Some(config), SignatureStatus::Fits(key)) => Some(super::check::read_config(config)?.trusted().contains(*key)),
+        (Some(config), SignatureStatus::Fits(key)) => {
+            Some(crate::commands::check::read_config(config)?.trusted().contains(*key))
+        }
         (Some(_), _) => Some(false),
         (None, _) => None,
     };
+    if args.verify {
+        judge(&args.file, &found.signature, trusted)?;
+        println!("OK");
+        return Ok(());
+    }
     let mut proof = None;
     if args.prove {
         judge(&args.file, &found.signature, trusted)?;
@@ -77,8 +75,10 @@ fn show(args: &ShowArgs) -> Result<()> {
 
 /// Only what somebody vouches for is run.
 fn proved(args: &ShowArgs) -> Result<Proof> {
-    let trusted =
-        args.config.as_deref().map_or(Ok(demo_keys()), |path| Ok(super::check::read_config(path)?.trusted()))?;
+    let trusted = args
+        .config
+        .as_deref()
+        .map_or(Ok(demo_keys()), |path| Ok(crate::commands::check::read_config(path)?.trusted()))?;
     prove(&Bundle::open(&args.file, &trusted)?, &args.engine.engines())
 }
 
