@@ -78,12 +78,7 @@ impl Preset {
             },
             (Self::Edge, ModelConfig::DeNet(config)) => Settings {
                 preset: self,
-                model: ModelConfig::DeNet(DeNetConfig {
-                    width: Some(128),
-                    smoothness: 8e-4,
-                    sparsity: 8e-3,
-                    ..config
-                }),
+                model: ModelConfig::DeNet(DeNetConfig { width: Some(128), smoothness: 8e-4, sparsity: 8e-3, ..config }),
                 steps: 600,
                 pairs: 32,
                 learning_rate: 1e-4,
