@@ -34,7 +34,7 @@ use crate::run::{command, target};
 use boards::Board;
 pub use boards::COMMAND_LINE;
 
-/// What the firmware's package is called beside an image, and inside while it is installed.
+/// What the firmware's package is called beside an image.
 const PACKAGE: &str = "tadpole.deb";
 
 /// Arguments of `image`.

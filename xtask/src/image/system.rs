@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::PACKAGE;
 use super::boards::Board;
 use crate::board::apt::{KEYRING, SUITE, archive};
 use crate::run::{root, run, sbin};
@@ -41,8 +40,7 @@ pub fn make(board: Board, deb: &Path, to: &Path) -> Result<()> {
     make.arg(format!("--setup-hook=cp -R '{}/.' \"$1\"", root().join("deploy/image/early").display()));
     for hook in [
         format!("copy-in '{deb}' /"),
-        format!("mv \"$1/{name}\" \"$1/{PACKAGE}\""),
-        format!("chroot \"$1\" dpkg --install /{PACKAGE} && rm \"$1/{PACKAGE}\""),
+        format!("chroot \"$1\" dpkg --install '/{name}' && rm \"$1/{name}\""),
         format!("chroot \"$1\" systemctl enable {ENABLED}"),
         format!("chroot \"$1\" systemctl mask {MASKED}"),
     ] {
