@@ -6,6 +6,7 @@
 mod check;
 mod gpio;
 mod locate;
+mod network;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use crate::sign::{PublicKey, TrustedKeys};
 pub use gpio::{BCM_NUMBER_MAX, Gpio, GpioKind, LINE_NUMBER_MAX, LineId};
 use locate::Document;
+pub use network::{CONTROL_LISTEN, Control, Hawkbit, Mqtt, TLS_FOLDER};
 
 /// The longest config, in bytes.
 pub const CONFIG_BYTES_MAX: usize = 256 << 10;
@@ -35,6 +37,10 @@ pub struct Config {
     /// Where decisions go, `[output.*]`.
     #[serde(default)]
     pub output: Output,
+    /// How it is reached over the network, `[control]`; not at all when absent.
+    pub control: Option<Control>,
+    /// Where it asks for models, `[hawkbit]`; nowhere when absent.
+    pub hawkbit: Option<Hawkbit>,
 }
 
 /// One camera.
@@ -127,6 +133,8 @@ pub struct Output {
     pub gpio: Option<Gpio>,
     /// A record of events.
     pub journal: Option<Journal>,
+    /// A broker.
+    pub mqtt: Option<Mqtt>,
 }
 
 /// A record of events.

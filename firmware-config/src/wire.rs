@@ -1,9 +1,9 @@
 //! A config as a board reads it: a [`Config`] comes in, a sealed blob goes out, and back.
 //!
 //! postcard names no fields, so what is on a board can only be read by the very struct that wrote it. Hence one frozen
-//! set of structs for each schema version ([`ConfigV3`] and what it holds), apart from the types that people's TOML
-//! is read into, and a chain that brings every older version up to the present. To add a version: write `ConfigV4`,
-//! `From<ConfigV3> for ConfigV4`, a decoding arm, and golden bytes; touch nothing that is here.
+//! set of structs for each schema version ([`ConfigV4`] and what it holds), apart from the types that people's TOML
+//! is read into, and a chain that brings every older version up to the present. To add a version: write `ConfigV5`,
+//! `From<ConfigV4> for ConfigV5`, a decoding arm, and golden bytes; touch nothing that is here.
 //!
 //! Refused: damage (see [`crate::envelope`]) and settings that cannot be (see [`Config::validate`]).
 
@@ -14,7 +14,7 @@ use crate::envelope::{self, Envelope, EnvelopeError};
 use crate::sign::{PublicKey, SignError};
 
 /// The newest schema version.
-pub const SCHEMA_VERSION: u16 = 3;
+pub const SCHEMA_VERSION: u16 = 4;
 
 const ENVELOPE: Envelope =
     Envelope { magic: *b"TADPOLEC", newest_version: SCHEMA_VERSION, payload_bytes_max: config::CONFIG_BYTES_MAX };
@@ -34,7 +34,7 @@ pub enum WireError {
 }
 
 /// The newest wire form.
-type Newest = ConfigV3;
+type Newest = ConfigV4;
 
 /// Seal a config for a board.
 ///
@@ -55,9 +55,10 @@ pub fn decode(bytes: &[u8]) -> Result<Config, WireError> {
     let (version, payload) = ENVELOPE.open(bytes)?;
     // The chain: each arm decodes its own version and brings it up to the newest.
     let newest: Newest = match version {
-        1 => ConfigV2::from(envelope::decode_payload::<ConfigV1>(version, payload)?).into(),
-        2 => envelope::decode_payload::<ConfigV2>(version, payload)?.into(),
-        3 => envelope::decode_payload::<ConfigV3>(version, payload)?,
+        1 => ConfigV3::from(ConfigV2::from(envelope::decode_payload::<ConfigV1>(version, payload)?)).into(),
+        2 => ConfigV3::from(envelope::decode_payload::<ConfigV2>(version, payload)?).into(),
+        3 => envelope::decode_payload::<ConfigV3>(version, payload)?.into(),
+        4 => envelope::decode_payload::<ConfigV4>(version, payload)?,
         found => {
             return Err(EnvelopeError::Version { found, newest: SCHEMA_VERSION }.into());
         }
@@ -218,6 +219,68 @@ pub enum LineV3 {
     Name(String),
 }
 
+/// Schema version 4 of the config: the network is reached. Frozen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigV4 {
+    /// `[[camera]]`
+    pub cameras: Vec<CameraV1>,
+    /// `[model]`
+    pub model: ModelV1,
+    /// `[model] engine`
+    pub engine: EngineV2,
+    /// `[alarm]`
+    pub alarm: AlarmV1,
+    /// `[output.gpio]`
+    pub gpio: Option<GpioV3>,
+    /// `[output.journal]`
+    pub journal: Option<JournalV1>,
+    /// `[output.mqtt]`
+    pub mqtt: Option<MqttV4>,
+    /// `[control]`
+    pub control: Option<ControlV4>,
+    /// `[hawkbit]`
+    pub hawkbit: Option<HawkbitV4>,
+}
+
+/// Schema version 4 of the broker. Frozen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MqttV4 {
+    /// `broker`
+    pub broker: String,
+    /// `topic`
+    pub topic: String,
+    /// `user`
+    pub user: Option<String>,
+    /// `password_file`
+    pub password_file: Option<String>,
+    /// `ca`
+    pub ca: Option<String>,
+}
+
+/// Schema version 4 of the control service. Frozen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlV4 {
+    /// `listen`
+    pub listen: String,
+    /// `tls`
+    pub tls: String,
+}
+
+/// Schema version 4 of the hawkBit server. Frozen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HawkbitV4 {
+    /// `server`
+    pub server: String,
+    /// `tenant`
+    pub tenant: String,
+    /// `device`
+    pub device: String,
+    /// `token_file`
+    pub token_file: String,
+    /// `ca`
+    pub ca: Option<String>,
+}
+
 impl From<ConfigV1> for ConfigV2 {
     fn from(old: ConfigV1) -> Self {
         let ConfigV1 { cameras, model, alarm, gpio, journal } = old;
@@ -231,6 +294,13 @@ impl From<ConfigV2> for ConfigV3 {
         let ConfigV2 { cameras, model, engine, alarm, gpio, journal } = old;
         let gpio = gpio.map(|GpioV1::Memory| (&config::Gpio::new(GpioKind::Memory)).into());
         Self { cameras, model, engine, alarm, gpio, journal }
+    }
+}
+
+impl From<ConfigV3> for ConfigV4 {
+    fn from(old: ConfigV3) -> Self {
+        let ConfigV3 { cameras, model, engine, alarm, gpio, journal } = old;
+        Self { cameras, model, engine, alarm, gpio, journal, mqtt: None, control: None, hawkbit: None }
     }
 }
 
@@ -276,6 +346,48 @@ impl From<GpioV3> for config::Gpio {
     }
 }
 
+impl From<config::Mqtt> for MqttV4 {
+    fn from(there: config::Mqtt) -> Self {
+        let config::Mqtt { broker, topic, user, password_file, ca } = there;
+        Self { broker, topic, user, password_file, ca }
+    }
+}
+
+impl From<MqttV4> for config::Mqtt {
+    fn from(there: MqttV4) -> Self {
+        let MqttV4 { broker, topic, user, password_file, ca } = there;
+        Self { broker, topic, user, password_file, ca }
+    }
+}
+
+impl From<config::Control> for ControlV4 {
+    fn from(there: config::Control) -> Self {
+        let config::Control { listen, tls } = there;
+        Self { listen, tls }
+    }
+}
+
+impl From<ControlV4> for config::Control {
+    fn from(there: ControlV4) -> Self {
+        let ControlV4 { listen, tls } = there;
+        Self { listen, tls }
+    }
+}
+
+impl From<config::Hawkbit> for HawkbitV4 {
+    fn from(there: config::Hawkbit) -> Self {
+        let config::Hawkbit { server, tenant, device, token_file, ca } = there;
+        Self { server, tenant, device, token_file, ca }
+    }
+}
+
+impl From<HawkbitV4> for config::Hawkbit {
+    fn from(there: HawkbitV4) -> Self {
+        let HawkbitV4 { server, tenant, device, token_file, ca } = there;
+        Self { server, tenant, device, token_file, ca }
+    }
+}
+
 impl From<EngineChoice> for EngineV2 {
     fn from(engine: EngineChoice) -> Self {
         match engine {
@@ -300,7 +412,7 @@ impl From<EngineV2> for EngineChoice {
     }
 }
 
-impl From<&Config> for ConfigV3 {
+impl From<&Config> for ConfigV4 {
     fn from(config: &Config) -> Self {
         let camera = |camera: &config::Camera| CameraV1 { name: camera.name.clone(), source: camera.source.clone() };
         Self {
@@ -318,14 +430,17 @@ impl From<&Config> for ConfigV3 {
             },
             gpio: config.output.gpio.as_ref().map(GpioV3::from),
             journal: config.output.journal.as_ref().map(|journal| JournalV1 { path: journal.path.clone() }),
+            mqtt: config.output.mqtt.clone().map(MqttV4::from),
+            control: config.control.clone().map(ControlV4::from),
+            hawkbit: config.hawkbit.clone().map(HawkbitV4::from),
         }
     }
 }
 
-impl TryFrom<ConfigV3> for Config {
+impl TryFrom<ConfigV4> for Config {
     type Error = SignError;
 
-    fn try_from(wire: ConfigV3) -> Result<Self, SignError> {
+    fn try_from(wire: ConfigV4) -> Result<Self, SignError> {
         let camera = |camera: CameraV1| config::Camera { name: camera.name, source: camera.source };
         let keys: Result<Vec<_>, _> = wire.model.trusted_keys.into_iter().map(PublicKey::from_bytes).collect();
         Ok(Self {
@@ -340,7 +455,10 @@ impl TryFrom<ConfigV3> for Config {
             output: config::Output {
                 gpio: wire.gpio.map(config::Gpio::from),
                 journal: wire.journal.map(|journal| config::Journal { path: journal.path }),
+                mqtt: wire.mqtt.map(config::Mqtt::from),
             },
+            control: wire.control.map(config::Control::from),
+            hawkbit: wire.hawkbit.map(config::Hawkbit::from),
         })
     }
 }

@@ -29,6 +29,15 @@ impl Config {
         if let Some(journal) = &self.output.journal {
             problems.extend(path_problem("output.journal.path", &journal.path));
         }
+        if let Some(mqtt) = &self.output.mqtt {
+            mqtt.problems(&mut problems);
+        }
+        if let Some(control) = &self.control {
+            control.problems(&mut problems);
+        }
+        if let Some(hawkbit) = &self.hawkbit {
+            hawkbit.problems(&mut problems);
+        }
         problems
     }
 
@@ -169,7 +178,7 @@ fn source_problem(key: String, source: &str) -> Option<Problem> {
     None
 }
 
-fn path_problem(key: &str, path: &str) -> Option<Problem> {
+pub(super) fn path_problem(key: &str, path: &str) -> Option<Problem> {
     if path.is_empty() || path.contains('\0') {
         return Some(Problem::new(key, "is not a path", "write the path of a file"));
     }

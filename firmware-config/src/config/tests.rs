@@ -34,7 +34,7 @@ fn the_example_is_read() {
 #[test]
 fn unknown_keys_say_which_are_allowed() {
     assert_snapshot!(refused(&minimal().replace("name =", "nam =")), @"line 2, column 1: `camera[0].nam` is not a key that is known here; allowed here: `name` or `source`");
-    assert_snapshot!(refused(&(minimal() + "[alarms]\nthreshold = 0.5\n")), @"line 8, column 2: `alarms` is not a key that is known here; allowed here: `camera`, `model`, `alarm`, `output`");
+    assert_snapshot!(refused(&(minimal() + "[alarms]\nthreshold = 0.5\n")), @"line 8, column 2: `alarms` is not a key that is known here; allowed here: `camera`, `model`, `alarm`, `output`, `control`, `hawkbit`");
     assert_snapshot!(refused(&(minimal() + "[alarm]\ntreshold = 0.5\n")), @"line 9, column 1: `alarm.treshold` is not a key that is known here; allowed here: `threshold`, `release_ratio`, `min_length_s`, `cool_down_s`");
     assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"memory\"\npin = 4\n")), @"line 10, column 1: `output.gpio.pin` is not a key that is known here; allowed here: `kind`, `chip`, `line`, `active_low`, `heartbeat`, `button`");
     assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"sysfs\"\n")), @"line 9, column 8: `output.gpio.kind` cannot be read: unknown variant `sysfs`, expected one of `memory`, `cdev`, `rppal`; docs/ref/config.md tells what every key takes");
@@ -124,6 +124,37 @@ fn lines_that_cannot_be() {
     line 12, column 8: `output.gpio.chip` is not for `rppal`, which knows one chip; leave it out
     ");
     assert_snapshot!(gpio("kind = \"cdev\"\nline = -1\n"), @"line 10, column 8: `output.gpio.line` cannot be read: invalid value: integer `-1`, expected a line's number or its name; docs/ref/config.md tells what every key takes");
+}
+
+#[test]
+fn networks() {
+    let text = "[control]\n[hawkbit]\nserver = \"https://updates.example.org:8443\"\ndevice = \"pole-12\"\n\
+                token_file = \"/etc/tadpole/token\"\n[output.mqtt]\nbroker = \"mqtts://broker.example.org:8883\"\n\
+                topic = \"tadpole/pole-12\"\n";
+    let config = Config::from_toml(&(minimal() + text)).unwrap();
+    let control = config.control.unwrap();
+    assert_eq!((control.listen.as_str(), control.tls.as_str()), (CONTROL_LISTEN, TLS_FOLDER));
+    assert_eq!(config.hawkbit.unwrap().tenant, "DEFAULT");
+    assert_eq!(config.output.mqtt.unwrap().address(), Some((true, "broker.example.org:8883")));
+}
+
+#[test]
+fn networks_that_cannot_be() {
+    let text = "[control]\nlisten = \"8443\"\n[hawkbit]\nserver = \"ftp://there\"\ndevice = \"a/b\"\ntoken_file = \"\"\n\
+                [output.mqtt]\nbroker = \"broker:1883\"\ntopic = \"tadpole/#\"\npassword_file = \"/p\"\n";
+    assert_snapshot!(refused(&(minimal() + text)), @r#"
+    line 9, column 10: `control.listen` is no address with a port; write `0.0.0.0:8443`, or the address of one network card
+    line 11, column 10: `hawkbit.server` is no server's address; write `https://hawkbit.example.org:8443`, without a path
+    line 12, column 10: `hawkbit.device` is not a plain name; use 1 to 64 letters, digits, `-`, `_` or `.`
+    line 13, column 14: `hawkbit.token_file` is not a path; write the path of a file
+    line 14, column 1: `output.mqtt.user` is missing beside a password; say who logs in
+    line 15, column 10: `output.mqtt.broker` is no broker's address; write `mqtts://broker.example.org:8883`, or `mqtt://host:1883` without encryption
+    line 16, column 9: `output.mqtt.topic` cannot begin a topic; write 1 to 128 bytes such as `tadpole/pole-12`, without `+`, `#` or empty levels
+    "#);
+    for broker in ["mqtt://host", "mqtt://host:0", "mqtt://host:70000", "mqtts://:1", "mqtt://a b:1"] {
+        let text = format!("[output.mqtt]\nbroker = \"{broker}\"\ntopic = \"t\"\n");
+        assert!(refused(&(minimal() + &text)).contains("no broker's address"), "{broker}");
+    }
 }
 
 #[test]

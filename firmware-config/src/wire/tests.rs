@@ -15,7 +15,10 @@ fn config(name: &str, threshold: Option<f32>, both: bool) -> Config {
         output: config::Output {
             gpio: both.then(|| config::Gpio::new(GpioKind::Memory)),
             journal: both.then(|| config::Journal { path: "/j".into() }),
+            mqtt: None,
         },
+        control: None,
+        hawkbit: None,
     }
 }
 
@@ -53,8 +56,31 @@ fn relay() -> config::Gpio {
 fn golden_bytes_v3() {
     let mut config = config("north", Some(0.5), true);
     config.output.gpio = Some(relay());
+    let blob = hex::decode("544144504f4c454303008900000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c00010000003f01cdcc4c3f00010000f041010101096770696f6368697030010011010101064750494f32370001022f6a8150cd00").unwrap();
+    assert_eq!(decode(&blob).unwrap(), config);
+}
+
+/// What version 4 looks like on every board that has it, for ever.
+#[test]
+fn golden_bytes_v4() {
+    let mut config = config("north", Some(0.5), true);
+    config.output.mqtt = Some(config::Mqtt {
+        broker: "mqtts://b:8883".into(),
+        topic: "t/n".into(),
+        user: Some("u".into()),
+        password_file: None,
+        ca: Some("/ca".into()),
+    });
+    config.control = Some(config::Control { listen: "0.0.0.0:8443".into(), tls: "/t".into() });
+    config.hawkbit = Some(config::Hawkbit {
+        server: "https://h".into(),
+        tenant: "DEFAULT".into(),
+        device: "n".into(),
+        token_file: "/k".into(),
+        ca: None,
+    });
     let blob = encode(&config).unwrap();
-    insta::assert_snapshot!(hex::encode(&blob), @"544144504f4c454303008900000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c00010000003f01cdcc4c3f00010000f041010101096770696f6368697030010011010101064750494f32370001022f6a8150cd00");
+    insta::assert_snapshot!(hex::encode(&blob), @"544144504f4c45430400bc00000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c00010000003f01cdcc4c3f00010000f0410100000000000001022f6a010e6d717474733a2f2f623a3838383303742f6e0101750001032f6361010c302e302e302e303a38343433022f74010968747470733a2f2f680744454641554c54016e022f6b00e0f30f4c");
     assert_eq!(decode(&blob).unwrap(), config);
 }
 
