@@ -141,7 +141,7 @@ pub fn activate(args: &ActivateArgs) -> Result<()> {
     }
     let proved = store
         .load(&model, &trust)
-        .and_then(|bundle| proof::gather(&bundle, &Engines::new(trust.engine), &Limits::default()));
+        .and_then(|bundle| proof::gather(&bundle, &Engines::new(trust.engine), &Limits::from(&config.trial)));
     let evidence = match proved {
         Ok(evidence) => evidence,
         Err(error) => {

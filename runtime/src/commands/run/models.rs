@@ -54,7 +54,8 @@ impl Models {
         let boot = store.boot(&trust)?;
         let lead = lead(boot.bundle, engines(choice, &store), config);
         let live = Arc::new(Live::new(lead, cameras));
-        let driver = Driver::new(Arc::clone(&live), store, trust, overrides(config), Limits::default(), &boot.state);
+        let limits = Limits::from(&config.trial);
+        let driver = Driver::new(Arc::clone(&live), store, trust, overrides(config), limits, &boot.state);
         Ok(Self { live, driver: Some(driver), told: boot.told })
     }
 
