@@ -33,7 +33,7 @@ pub const PIECE_BYTES: usize = 1 << 20;
 /// How long the connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// How long nothing may come or go.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// How long one request may take: a piece on a slow line, and at the last one the check of all.
 const REQUEST_MAX: Duration = Duration::from_mins(5);
 /// How long a device may take to say that it wants a body.
@@ -303,7 +303,7 @@ impl Client {
     /// # Errors
     /// See [`Failure`].
     pub fn status(&self) -> Result<Status, Failure> {
-        self.json(self.agent.get(self.url("status")).call())
+        Self::json(self.agent.get(self.url("status")).call())
     }
 
     /// How much of a bundle is there.
@@ -312,7 +312,7 @@ impl Client {
     /// See [`Failure`].
     pub fn arrived(&self, package: &Package) -> Result<Arrived, Failure> {
         let url = self.url(&format!("models/{}?sha256={}", package.id, package.sha256));
-        let response = self.answer(self.agent.head(url).call())?;
+        let response = Self::answer(self.agent.head(url).call())?;
         Ok(arrived(&response))
     }
 
@@ -330,7 +330,7 @@ impl Client {
             .header("content-type", "application/octet-stream")
             .header("content-range", range)
             .header("repr-digest", format!("sha-256=:{}:", BASE64_STANDARD.encode(digest)));
-        let response = self.answer(request.send(piece))?;
+        let response = Self::answer(request.send(piece))?;
         Ok(arrived(&response))
     }
 
@@ -353,7 +353,7 @@ impl Client {
     /// # Errors
     /// See [`Failure`].
     pub fn activate(&self, id: &str) -> Result<StoreStatus, Failure> {
-        self.json(self.agent.post(self.url(&format!("models/{id}/activate"))).send_empty())
+        Self::json(self.agent.post(self.url(&format!("models/{id}/activate"))).send_empty())
     }
 
     /// End a trial, or go back to the model before.
@@ -361,21 +361,21 @@ impl Client {
     /// # Errors
     /// See [`Failure`].
     pub fn roll_back(&self) -> Result<StoreStatus, Failure> {
-        self.json(self.agent.post(self.url("models/rollback")).send_empty())
+        Self::json(self.agent.post(self.url("models/rollback")).send_empty())
     }
 
     fn url(&self, path: &str) -> String {
         format!("https://{}/v1/{path}", self.device)
     }
 
-    fn json<T: DeserializeOwned>(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
-        let mut response = self.answer(sent)?;
+    fn json<T: DeserializeOwned>(sent: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
+        let mut response = Self::answer(sent)?;
         let text = body(&mut response)?;
         serde_json::from_str(&text).map_err(|error| Failure::Network(format!("its answer is not understood: {error}")))
     }
 
     /// An answer that is no refusal.
-    fn answer(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, Failure> {
+    fn answer(sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, Failure> {
         let mut response = sent.map_err(|error| Failure::Network(told(&error)))?;
         let status = response.status().as_u16();
         if (200..300).contains(&status) {
