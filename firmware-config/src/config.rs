@@ -41,6 +41,25 @@ pub struct Config {
     pub control: Option<Control>,
     /// Where it asks for models, `[hawkbit]`; nowhere when absent.
     pub hawkbit: Option<Hawkbit>,
+    /// What a new model must keep to before it stays, `[trial]`.
+    #[serde(default)]
+    pub trial: Trial,
+}
+
+/// What a new model must keep to before it stays. What is absent is as docs/ref/config.md says.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// How long it scores beside the present model and, again, decides unconfirmed, in seconds; 5 to 86400.
+    pub stage_s: Option<f32>,
+    /// The longest that a segment may take it from clip to score, in milliseconds; above 0, at most 640.
+    pub segment_ms: Option<f32>,
+    /// What it may add to the resident memory in its proof, in megabytes of 10^6 bytes; above 0.
+    pub memory_mb: Option<f32>,
+    /// Resident memory of the whole process while it is on trial, in megabytes; above 0.
+    pub resident_mb: Option<f32>,
+    /// How far its scores may lie from the present model's, as a share of segments; above 0, at most 1.
+    pub drift: Option<f32>,
 }
 
 /// One camera.

@@ -240,6 +240,23 @@ pub struct ConfigV4 {
     pub control: Option<ControlV4>,
     /// `[hawkbit]`
     pub hawkbit: Option<HawkbitV4>,
+    /// `[trial]`
+    pub trial: TrialV4,
+}
+
+/// Schema version 4 of what a new model must keep to. Frozen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrialV4 {
+    /// `stage_s`
+    pub stage_s: Option<f32>,
+    /// `segment_ms`
+    pub segment_ms: Option<f32>,
+    /// `memory_mb`
+    pub memory_mb: Option<f32>,
+    /// `resident_mb`
+    pub resident_mb: Option<f32>,
+    /// `drift`
+    pub drift: Option<f32>,
 }
 
 /// Schema version 4 of the broker. Frozen.
@@ -300,7 +317,8 @@ impl From<ConfigV2> for ConfigV3 {
 impl From<ConfigV3> for ConfigV4 {
     fn from(old: ConfigV3) -> Self {
         let ConfigV3 { cameras, model, engine, alarm, gpio, journal } = old;
-        Self { cameras, model, engine, alarm, gpio, journal, mqtt: None, control: None, hawkbit: None }
+        let trial = TrialV4::default();
+        Self { cameras, model, engine, alarm, gpio, journal, mqtt: None, control: None, hawkbit: None, trial }
     }
 }
 
@@ -388,6 +406,20 @@ impl From<HawkbitV4> for config::Hawkbit {
     }
 }
 
+impl From<config::Trial> for TrialV4 {
+    fn from(there: config::Trial) -> Self {
+        let config::Trial { stage_s, segment_ms, memory_mb, resident_mb, drift } = there;
+        Self { stage_s, segment_ms, memory_mb, resident_mb, drift }
+    }
+}
+
+impl From<TrialV4> for config::Trial {
+    fn from(there: TrialV4) -> Self {
+        let TrialV4 { stage_s, segment_ms, memory_mb, resident_mb, drift } = there;
+        Self { stage_s, segment_ms, memory_mb, resident_mb, drift }
+    }
+}
+
 impl From<EngineChoice> for EngineV2 {
     fn from(engine: EngineChoice) -> Self {
         match engine {
@@ -433,6 +465,7 @@ impl From<&Config> for ConfigV4 {
             mqtt: config.output.mqtt.clone().map(MqttV4::from),
             control: config.control.clone().map(ControlV4::from),
             hawkbit: config.hawkbit.clone().map(HawkbitV4::from),
+            trial: config.trial.clone().into(),
         }
     }
 }
@@ -459,6 +492,7 @@ impl TryFrom<ConfigV4> for Config {
             },
             control: wire.control.map(config::Control::from),
             hawkbit: wire.hawkbit.map(config::Hawkbit::from),
+            trial: wire.trial.into(),
         })
     }
 }

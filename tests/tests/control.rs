@@ -25,7 +25,7 @@ use trainer::site::client::{Client, Credentials, Failure, Package, Status};
 /// The name by which the device proves itself.
 const DEVICE: &str = "pole-12";
 /// How long each stage of a trial lasts here.
-const STAGE_S: &str = "6";
+const STAGE_S: u32 = 6;
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -59,7 +59,7 @@ impl Place {
         let config = format!(
             "[[camera]]\nname = \"north\"\nsource = \"sim://?seed=1&seconds=3600\"\n[model]\nbundle = \"store\"\n\
              trusted_keys = [\"{}\"]\nengine = \"tract\"\n[control]\nlisten = \"127.0.0.1:0\"\ntls = \"site/devices/{DEVICE}\"\n\
-             [output.journal]\npath = \"events.jsonl\"\n",
+             [output.journal]\npath = \"events.jsonl\"\n[trial]\nstage_s = {STAGE_S}\nmemory_mb = 400\nresident_mb = 900\n",
             PublicKey::from(&key(1))
         );
         std::fs::write(folder.path().join("tadpole.toml"), config).unwrap();
@@ -93,7 +93,7 @@ struct Firmware {
 impl Firmware {
     fn start(place: &Place) -> Self {
         let mut run = Command::new(program("tadpole"));
-        run.arg("run").arg("--config").arg(place.path("tadpole.toml")).args(["--trial-seconds", STAGE_S]);
+        run.arg("run").arg("--config").arg(place.path("tadpole.toml"));
         let mut child = run.env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, told) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));

@@ -38,6 +38,7 @@ impl Config {
         if let Some(hawkbit) = &self.hawkbit {
             hawkbit.problems(&mut problems);
         }
+        self.check_trial(&mut problems);
         problems
     }
 
@@ -107,40 +108,77 @@ impl Config {
 
     fn check_alarm(&self, problems: &mut Vec<Problem>) {
         let alarm = &self.alarm;
-        let mut check = |key: &str, value: Option<f32>, good: fn(f32) -> bool, limits: &str, remedy: &str| {
-            if let Some(value) = value.filter(|value| !good(*value)) {
-                problems.push(Problem::new(key, format!("is {value}, not {limits}"), remedy));
-            }
-        };
-        check(
-            "alarm.threshold",
-            alarm.threshold,
-            |v| v > 0.0 && v < 1.0,
-            "above 0 and below 1",
-            "scores lie between 0 and 1; leave it out for the model's own threshold",
-        );
-        check(
-            "alarm.release_ratio",
-            alarm.release_ratio,
-            |v| v > 0.0 && v < 1.0,
-            "above 0 and below 1",
-            "an alarm ends below `threshold` times this, so it must be below 1",
-        );
-        check(
-            "alarm.min_length_s",
-            alarm.min_length_s,
-            |v| (0.0..=600.0).contains(&v),
-            "0 to 600 seconds",
-            "0 alarms at once; a few seconds forgive a flicker",
-        );
-        check(
-            "alarm.cool_down_s",
-            alarm.cool_down_s,
-            |v| (0.0..=86_400.0).contains(&v),
-            "0 to 86400 seconds",
-            "0 allows the next alarm at once",
-        );
+        let share = |v: f32| v > 0.0 && v < 1.0;
+        for (key, value, good, limits, remedy) in [
+            (
+                "alarm.threshold",
+                alarm.threshold,
+                share as fn(f32) -> bool,
+                "above 0 and below 1",
+                "scores lie between 0 and 1; leave it out for the model's own threshold",
+            ),
+            (
+                "alarm.release_ratio",
+                alarm.release_ratio,
+                share,
+                "above 0 and below 1",
+                "an alarm ends below `threshold` times this, so it must be below 1",
+            ),
+            (
+                "alarm.min_length_s",
+                alarm.min_length_s,
+                |v| (0.0..=600.0).contains(&v),
+                "0 to 600 seconds",
+                "0 alarms at once; a few seconds forgive a flicker",
+            ),
+            (
+                "alarm.cool_down_s",
+                alarm.cool_down_s,
+                |v| (0.0..=86_400.0).contains(&v),
+                "0 to 86400 seconds",
+                "0 allows the next alarm at once",
+            ),
+        ] {
+            problems.extend(number_problem(key, value, good, limits, remedy));
+        }
     }
+
+    fn check_trial(&self, problems: &mut Vec<Problem>) {
+        let trial = &self.trial;
+        let megabytes = |v: f32| v > 0.0 && v <= 1e6;
+        for (key, value, good, limits, remedy) in [
+            (
+                "trial.stage_s",
+                trial.stage_s,
+                (|v| (5.0..=86_400.0).contains(&v)) as fn(f32) -> bool,
+                "5 to 86400 seconds",
+                "600 is what it is when absent",
+            ),
+            (
+                "trial.segment_ms",
+                trial.segment_ms,
+                |v| v > 0.0 && v <= 640.0,
+                "above 0 and at most 640 ms",
+                "a segment comes every 640 ms",
+            ),
+            ("trial.memory_mb", trial.memory_mb, megabytes, "above 0 MB", "leave it out if in doubt"),
+            ("trial.resident_mb", trial.resident_mb, megabytes, "above 0 MB", "leave it out if in doubt"),
+            (
+                "trial.drift",
+                trial.drift,
+                |v| v > 0.0 && v <= 1.0,
+                "above 0 and at most 1",
+                "it is a share of segments; 1 lets every model pass",
+            ),
+        ] {
+            problems.extend(number_problem(key, value, good, limits, remedy));
+        }
+    }
+}
+
+fn number_problem(key: &str, value: Option<f32>, good: fn(f32) -> bool, limits: &str, remedy: &str) -> Option<Problem> {
+    let value = value.filter(|value| !good(*value))?;
+    Some(Problem::new(key, format!("is {value}, not {limits}"), remedy))
 }
 
 fn source_problem(key: String, source: &str) -> Option<Problem> {

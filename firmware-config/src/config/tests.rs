@@ -34,7 +34,7 @@ fn the_example_is_read() {
 #[test]
 fn unknown_keys_say_which_are_allowed() {
     assert_snapshot!(refused(&minimal().replace("name =", "nam =")), @"line 2, column 1: `camera[0].nam` is not a key that is known here; allowed here: `name` or `source`");
-    assert_snapshot!(refused(&(minimal() + "[alarms]\nthreshold = 0.5\n")), @"line 8, column 2: `alarms` is not a key that is known here; allowed here: `camera`, `model`, `alarm`, `output`, `control`, `hawkbit`");
+    assert_snapshot!(refused(&(minimal() + "[alarms]\nthreshold = 0.5\n")), @"line 8, column 2: `alarms` is not a key that is known here; allowed here: `camera`, `model`, `alarm`, `output`, `control`, `hawkbit`, `trial`");
     assert_snapshot!(refused(&(minimal() + "[alarm]\ntreshold = 0.5\n")), @"line 9, column 1: `alarm.treshold` is not a key that is known here; allowed here: `threshold`, `release_ratio`, `min_length_s`, `cool_down_s`");
     assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"memory\"\npin = 4\n")), @"line 10, column 1: `output.gpio.pin` is not a key that is known here; allowed here: `kind`, `chip`, `line`, `active_low`, `heartbeat`, `button`");
     assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"sysfs\"\n")), @"line 9, column 8: `output.gpio.kind` cannot be read: unknown variant `sysfs`, expected one of `memory`, `cdev`, `rppal`; docs/ref/config.md tells what every key takes");
@@ -124,6 +124,20 @@ fn lines_that_cannot_be() {
     line 12, column 8: `output.gpio.chip` is not for `rppal`, which knows one chip; leave it out
     ");
     assert_snapshot!(gpio("kind = \"cdev\"\nline = -1\n"), @"line 10, column 8: `output.gpio.line` cannot be read: invalid value: integer `-1`, expected a line's number or its name; docs/ref/config.md tells what every key takes");
+}
+
+#[test]
+fn trials() {
+    let config = Config::from_toml(&(minimal() + "[trial]\nstage_s = 60\ndrift = 0.2\n")).unwrap();
+    assert_eq!((config.trial.stage_s, config.trial.drift, config.trial.segment_ms), (Some(60.0), Some(0.2), None));
+    let text = "[trial]\nstage_s = 1\nsegment_ms = 700\nmemory_mb = 0\nresident_mb = nan\ndrift = 1.5\n";
+    assert_snapshot!(refused(&(minimal() + text)), @r#"
+    line 9, column 11: `trial.stage_s` is 1, not 5 to 86400 seconds; 600 is what it is when absent
+    line 10, column 14: `trial.segment_ms` is 700, not above 0 and at most 640 ms; a segment comes every 640 ms
+    line 11, column 13: `trial.memory_mb` is 0, not above 0 MB; leave it out if in doubt
+    line 12, column 15: `trial.resident_mb` is NaN, not above 0 MB; leave it out if in doubt
+    line 13, column 9: `trial.drift` is 1.5, not above 0 and at most 1; it is a share of segments; 1 lets every model pass
+    "#);
 }
 
 #[test]

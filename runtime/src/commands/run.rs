@@ -50,15 +50,12 @@ pub struct RunArgs {
     /// The config, TOML (see docs/ref/config.md) or the blob that a board carries.
     #[arg(long)]
     config: PathBuf,
-    /// How long each stage of a trial lasts, in seconds, where tests have no ten minutes.
-    #[arg(long, hide = true, value_parser = clap::value_parser!(u64).range(5..))]
-    trial_seconds: Option<u64>,
 }
 
 /// Run until all cameras are done.
 pub fn run(args: &RunArgs) -> Result<()> {
     let config = super::check::read_config(&args.config)?;
-    let mut models = Models::open(&config, &beside(&args.config, &config.model.bundle), args.trial_seconds)?;
+    let mut models = Models::open(&config, &beside(&args.config, &config.model.bundle))?;
     let (outputs, button) = outputs(&config, &args.config)?;
     let outputs = Arc::new(Mutex::new(outputs));
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;

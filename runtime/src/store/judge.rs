@@ -6,11 +6,15 @@
 
 use std::time::Duration;
 
+use firmware_config::config::Trial;
+
 use super::drift::Drift;
 use super::state::Evidence;
 
 /// Between two segments more than this does not count as time on trial.
 const PAUSE_MAX: Duration = Duration::from_secs(3);
+/// Length of a live segment.
+const SEGMENT_S: f32 = 0.64;
 
 /// What a candidate must keep to.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +46,26 @@ impl Default for Limits {
             memory_mb_max: 200.0,
             resident_mb_max: 450.0,
             drift_max: 0.15,
+        }
+    }
+}
+
+impl From<&Trial> for Limits {
+    /// As a config has them.
+    fn from(trial: &Trial) -> Self {
+        let Self { stage_time, segments_min, latency_max, late_of_64_max, memory_mb_max, resident_mb_max, drift_max } =
+            Self::default();
+        let seconds = |seconds: f32| Duration::from_secs_f32(seconds.clamp(0.0, 1e6));
+        let stage_time = trial.stage_s.map_or(stage_time, seconds);
+        Self {
+            stage_time,
+            // A short trial wants most of what one camera gives in it.
+            segments_min: segments_min.min((stage_time.as_secs_f32() / SEGMENT_S * 0.75) as u32),
+            latency_max: trial.segment_ms.map_or(latency_max, |ms| seconds(ms / 1e3)),
+            late_of_64_max,
+            memory_mb_max: trial.memory_mb.unwrap_or(memory_mb_max),
+            resident_mb_max: trial.resident_mb.unwrap_or(resident_mb_max),
+            drift_max: trial.drift.unwrap_or(drift_max),
         }
     }
 }

@@ -23,7 +23,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`Store::install`] and of the proof.
-    pub fn sow(&self, trust: &Trust, engines: &Engines) -> Result<Option<Model>> {
+    pub fn sow(&self, trust: &Trust, engines: &Engines, limits: &Limits) -> Result<Option<Model>> {
         let (file, state) = (path(self.folder()), self.state()?);
         if state.current.is_some() || !file.is_file() {
             return Ok(None);
@@ -34,7 +34,7 @@ impl Store {
         }
         self.install(&file, trust)?;
         let model = self.activate(None, false, true)?;
-        self.prove(&model, trust, engines)?;
+        self.prove(&model, trust, engines, limits)?;
         Ok(Some(model))
     }
 
@@ -42,8 +42,8 @@ impl Store {
     ///
     /// # Errors
     /// When it fails, and then its trial is over.
-    pub fn prove(&self, model: &Model, trust: &Trust, engines: &Engines) -> Result<Evidence> {
-        let proved = self.load(model, trust).and_then(|bundle| proof::gather(&bundle, engines, &Limits::default()));
+    pub fn prove(&self, model: &Model, trust: &Trust, engines: &Engines, limits: &Limits) -> Result<Evidence> {
+        let proved = self.load(model, trust).and_then(|bundle| proof::gather(&bundle, engines, limits));
         let event = match &proved {
             Ok(evidence) => Event::Proved(*evidence),
             Err(error) => Event::Failed(error.to_string()),

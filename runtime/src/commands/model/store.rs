@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use firmware_config::config::Config;
 use runtime::engine::Engines;
+use runtime::store::judge::Limits;
 use runtime::store::report::report;
 use runtime::store::state::{Model, Outcome, State, Trial};
 use runtime::store::{Event, Store, Trust, Turn, is_store};
@@ -138,7 +139,7 @@ pub fn activate(args: &ActivateArgs) -> Result<()> {
         );
         return Ok(());
     }
-    let evidence = store.prove(&model, &trust, &Engines::new(trust.engine))?;
+    let evidence = store.prove(&model, &trust, &Engines::new(trust.engine), &Limits::from(&config.trial))?;
     println!(
         "{} is proved: largest difference {:e}, 7 of 8 segments within {:.0} ms, {:.0} MB",
         title(&model),

@@ -38,11 +38,11 @@ pub struct Models {
 }
 
 impl Models {
-    /// Load what a config's `bundle` names; a trial's stages last `trial_seconds` instead of their ten minutes.
+    /// Load what a config's `bundle` names.
     ///
     /// # Errors
     /// When there is no model that is trusted and whole.
-    pub fn open(config: &Config, path: &Path, trial_seconds: Option<u64>) -> Result<Self> {
+    pub fn open(config: &Config, path: &Path) -> Result<Self> {
         let cameras = config.cameras.len();
         let choice = config.model.engine;
         if !is_store(path) {
@@ -52,14 +52,14 @@ impl Models {
             return Ok(Self { live: Arc::new(Live::new(lead, cameras)), driver: None, told: Vec::new() });
         }
         let (store, trust) = (Store::new(path), Trust { keys: config.trusted(), engine: choice });
-        if let Some(model) = store.sow(&trust, &engines(choice, &store))? {
+        let limits = Limits::from(&config.trial);
+        if let Some(model) = store.sow(&trust, &engines(choice, &store), &limits)? {
             log::info!("{NAME}: {} release {} is the first of {}", model.name, model.release, path.display());
         }
         let boot = store.boot(&trust)?;
         let lead = lead(boot.bundle, engines(choice, &store), config);
         let live = Arc::new(Live::new(lead, cameras));
-        let driver =
-            Driver::new(Arc::clone(&live), store, trust, overrides(config), limits(trial_seconds), &boot.state);
+        let driver = Driver::new(Arc::clone(&live), store, trust, overrides(config), limits, &boot.state);
         Ok(Self { live, driver: Some(driver), told: boot.told })
     }
 
@@ -67,12 +67,6 @@ impl Models {
     pub fn tell(&mut self, outputs: &Shared<Outputs>) {
         self.told.drain(..).for_each(|text| fault(outputs, text, None));
     }
-}
-
-fn limits(trial_seconds: Option<u64>) -> Limits {
-    let Some(seconds) = trial_seconds else { return Limits::default() };
-    // One segment a second, of the 1.6 that a camera gives.
-    Limits { stage_time: Duration::from_secs(seconds), segments_min: seconds as u32, ..Limits::default() }
 }
 
 /// What a config lays upon a model's alarm rule.
