@@ -238,4 +238,4 @@ fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
