@@ -2,6 +2,7 @@
 
 mod aarch64;
 mod cross;
+mod fuzz;
 mod incidents;
 
 use anyhow::{Result, bail};
@@ -29,6 +30,15 @@ pub struct SoakArgs {
     /// A camera of an emulated board is unplugged 100 times: health in time, no growth of memory or descriptors.
     #[arg(long)]
     unplug: bool,
+    /// Each fuzz target, with the nightly compiler and cargo-fuzz, which is installed if need be.
+    #[arg(long)]
+    fuzz: bool,
+    /// One fuzz target, or several.
+    #[arg(long, requires = "fuzz")]
+    target: Vec<String>,
+    /// Minutes for each fuzz target.
+    #[arg(long, default_value_t = 15.0, requires = "fuzz")]
+    minutes: f64,
     /// A firmware for arm64 that is built already, for --unplug.
     #[arg(long, value_name = "PROGRAM")]
     firmware: Option<std::path::PathBuf>,
@@ -61,5 +71,8 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.unplug {
         return crate::board::unplug(args.firmware.clone());
     }
-    bail!("name a soak: --incidents, --aarch64, --engines, --cross or --unplug")
+    if args.fuzz {
+        return fuzz::run(&args.target, args.minutes);
+    }
+    bail!("name a soak: --incidents, --aarch64, --engines, --cross, --unplug or --fuzz")
 }

@@ -205,9 +205,8 @@ impl Presence {
         if sent.and_then(|()| voice.client.try_disconnect()).is_err() {
             return;
         }
-        let parting = async {
-            while !matches!(events.poll().await, Err(_) | Ok(Event::Outgoing(Outgoing::Disconnect))) {}
-        };
+        let parting =
+            async { while !matches!(events.poll().await, Err(_) | Ok(Event::Outgoing(Outgoing::Disconnect))) {} };
         let _ = tokio::time::timeout(FAREWELL.mul_f64(0.8), parting).await;
     }
 

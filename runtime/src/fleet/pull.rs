@@ -153,12 +153,7 @@ impl Pull {
             Ok(news) => news,
         };
         if let News::Tell(feedback) = news {
-            let well = feedback.execution == Execution::Closed && feedback.finished == Finished::Success;
             self.tell(&deployment.id, feedback)?;
-            if well && let Err(error) = self.client.attributes(&self.attributes()) {
-                // The server asks for them when it wants them.
-                log::debug!("{error}");
-            }
         }
         Ok(())
     }
@@ -228,7 +223,11 @@ impl Pull {
         if had < bundle.size {
             let (begins, mut reader) = self.client.file(bundle.url()?, had)?;
             let mut skip = had.checked_sub(begins).ok_or_else(|| {
-                Error::unavailable(NAME, format!("was asked for byte {had} and begins at {begins}"), "it is asked again")
+                Error::unavailable(
+                    NAME,
+                    format!("was asked for byte {had} and begins at {begins}"),
+                    "it is asked again",
+                )
             })?;
             let (mut piece, mut looked) = (vec![0; PIECE_BYTES], Instant::now());
             loop {

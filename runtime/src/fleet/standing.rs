@@ -93,7 +93,11 @@ impl Note {
 }
 
 fn refused(path: &Path, problem: &str) -> Error {
-    Error::failed(path.display().to_string(), format!("cannot be written: {problem}"), "check the disk and its free space")
+    Error::failed(
+        path.display().to_string(),
+        format!("cannot be written: {problem}"),
+        "check the disk and its free space",
+    )
 }
 
 #[cfg(test)]
@@ -157,7 +161,10 @@ mod tests {
         (state.previous, state.current) = (state.current.take(), state.candidate.take());
         state.advance(Event::Passed).unwrap();
         state.roll_back("too many alarms").unwrap();
-        assert_eq!(standing(&state, Some(&note)), Standing::Ended("road release 3 was rolled back: too many alarms".into()));
+        assert_eq!(
+            standing(&state, Some(&note)),
+            Standing::Ended("road release 3 was rolled back: too many alarms".into())
+        );
         state.past.clear();
         state.previous = None;
         assert_eq!(standing(&state, Some(&note)), Standing::Ended("another model was installed meanwhile".into()));

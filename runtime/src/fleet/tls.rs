@@ -16,7 +16,8 @@ use crate::{Error, Result};
 /// Of kind `InvalidInput` when it cannot be read or holds none.
 pub fn authority(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let subject = file.display().to_string();
-    let refused = |problem: String| Error::invalid(&subject, problem, "name a PEM file with the authority's certificate");
+    let refused =
+        |problem: String| Error::invalid(&subject, problem, "name a PEM file with the authority's certificate");
     let pem = std::fs::read(file).map_err(|error| refused(format!("cannot be read: {error}")))?;
     let found: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let found = found.map_err(|error| refused(format!("is no PEM: {error}")))?;

@@ -27,11 +27,7 @@ pub fn start(config: &Config, file: &Path, models: &Models) -> Result<Fleet> {
     let device = Device {
         engine: config.model.engine.to_string(),
         cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
-        model: Running {
-            id: bundle.id.clone(),
-            name: bundle.manifest.name.clone(),
-            release: bundle.manifest.release,
-        },
+        model: Running { id: bundle.id.clone(), name: bundle.manifest.name.clone(), release: bundle.manifest.release },
     };
     let path = super::beside(file, &config.model.bundle);
     let trust = Trust { keys: config.trusted(), engine: config.model.engine };

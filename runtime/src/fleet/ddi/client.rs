@@ -1,8 +1,8 @@
 //! Carries [`ddi`](super) over HTTP: questions and feedback go out with the device's token, answers come in as types, a bundle as bytes
 //! from any place on.
 //!
-//! Links are followed on the configured server only, whatever host they name: behind a proxy hawkBit often writes a wrong one. Only a
-//! bundle may lie elsewhere, and there the token is not shown: its bytes are judged by hash and signature.
+//! Links to what is hawkBit's are followed on the configured server, whatever host they name: behind a proxy hawkBit often writes a wrong one. Only
+//! a bundle may lie elsewhere, and there the token is not shown: its bytes are judged by hash and signature.
 //!
 //! Refused: answers longer than [`ANSWER_BYTES_MAX`], or that are no such JSON. Every failure is of kind `Unavailable`: asking again may help.
 
@@ -121,8 +121,9 @@ impl Client {
     /// # Errors
     /// See the module.
     pub fn file(&self, url: &str, from: u64) -> Result<(u64, impl Read + use<>)> {
-        let mut request = self.agent.get(url);
-        if self.is_here(url) {
+        let (url, here) = self.place(url);
+        let mut request = self.agent.get(&url);
+        if here {
             request = request.header("Authorization", &self.token);
         }
         if from > 0 {
@@ -140,7 +141,11 @@ impl Client {
         let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let bytes = bytes.map_err(|error| self.away(&error))?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            Error::unavailable(NAME, format!("{} answers what is no answer: {error}", self.server), "is it a hawkBit server?")
+            Error::unavailable(
+                NAME,
+                format!("{} answers what is no answer: {error}", self.server),
+                "is it a hawkBit server?",
+            )
         })
     }
 
@@ -154,19 +159,28 @@ impl Client {
 
     /// A link, on the configured server.
     fn here(&self, link: &Link) -> Result<String> {
-        let behind = link.href.split_once("://").map_or(link.href.as_str(), |(_, behind)| behind);
-        let path = behind.find('/').map(|at| &behind[at..]).ok_or_else(|| self.odd())?;
+        let path = path_of(&link.href).ok_or_else(|| self.odd())?;
         Ok(format!("{}{path}", self.server))
     }
 
-    fn is_here(&self, url: &str) -> bool {
-        url.strip_prefix(&self.server).is_some_and(|rest| rest.starts_with('/'))
+    /// Where a file is fetched, and whether that is from the configured server.
+    pub(crate) fn place(&self, url: &str) -> (String, bool) {
+        let own = self.base.strip_prefix(&self.server).unwrap_or(&self.base);
+        let path = path_of(url).filter(|path| path.strip_prefix(own).is_some_and(|rest| rest.starts_with('/')));
+        if let Some(path) = path {
+            return (format!("{}{path}", self.server), true);
+        }
+        (url.to_owned(), url.strip_prefix(&self.server).is_some_and(|rest| rest.starts_with('/')))
     }
 
     fn away(&self, error: &ureq::Error) -> Error {
         let remedy = match error {
-            ureq::Error::StatusCode(401 | 403) => "check the token, the tenant and that target tokens are allowed there",
-            ureq::Error::StatusCode(404) => "check the device's name and the tenant, and that the target is known there",
+            ureq::Error::StatusCode(401 | 403) => {
+                "check the token, the tenant and that target tokens are allowed there"
+            }
+            ureq::Error::StatusCode(404) => {
+                "check the device's name and the tenant, and that the target is known there"
+            }
             ureq::Error::StatusCode(429) => "let the server's polling time be longer",
             _ => "check the network and the server; it is asked again",
         };
@@ -176,6 +190,12 @@ impl Client {
     fn odd(&self) -> Error {
         Error::unavailable(NAME, format!("{} answers what is no answer", self.server), "is it a hawkBit server?")
     }
+}
+
+/// What stands behind a URL's host.
+fn path_of(url: &str) -> Option<&str> {
+    let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
+    behind.find('/').map(|at| &behind[at..])
 }
 
 /// The first byte of a partial answer: `bytes 100-199/200`.

@@ -166,7 +166,8 @@ pub enum Finished {
 impl Poll {
     /// When the server wants to be asked again; nothing when it says what is no time.
     pub fn sleep(&self) -> Option<Duration> {
-        let parts: Vec<u64> = self.config.polling.sleep.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+        let parts: Vec<u64> =
+            self.config.polling.sleep.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
         let [hours, minutes, seconds] = parts[..] else { return None };
         (hours < 1000 && minutes < 60 && seconds < 60)
             .then(|| Duration::from_secs(hours * 3600 + minutes * 60 + seconds))

@@ -5,8 +5,8 @@ use hawkbit::ddi::{Execution, Finished, Type};
 use serde_json::json;
 
 use super::*;
-use crate::store::{Event, Stage};
 use crate::store::state::Evidence;
+use crate::store::{Event, Stage};
 
 const EVIDENCE: Evidence = Evidence { difference: 1e-6, segment_ms: 120.0, memory_mb: 30.0 };
 const DOWNLOADED: &str = "is being downloaded";
@@ -168,9 +168,8 @@ fn leave_to_activate_is_waited_for_and_a_cancellation_until_then_is_granted() {
     let site = Site::new();
     let (file, hash) = site.bundle(2, 1);
     site.target.push_deployment(deployment(ACTION, Type::Skip, file.clone(), &hash));
-    let expect = |execution, text| {
-        site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text])
-    };
+    let expect =
+        |execution, text| site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text]);
     let _download = expect(Execution::Download, DOWNLOADED);
     let waits = expect(Execution::Scheduled, "is installed and waits for leave to be activated");
     let mut device = site.device();
@@ -193,9 +192,8 @@ fn a_cancellation_of_what_is_activated_is_rejected() {
     let site = Site::new();
     let (file, hash) = site.bundle(2, 1);
     site.target.push_deployment(deployment(ACTION, Type::Forced, file, &hash));
-    let expect = |execution, text| {
-        site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text])
-    };
+    let expect =
+        |execution, text| site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text]);
     let _download = expect(Execution::Download, DOWNLOADED);
     let _proving = expect(Execution::Proceeding, "roadside release 2 is on trial: to be proved");
     site.device().turn().unwrap();
@@ -220,8 +218,7 @@ fn another_trial_is_waited_for() {
     let (file, hash) = site.bundle(3, 1);
     site.target.push_deployment(deployment(ACTION, Type::Forced, file, &hash));
     let text = "waits for the trial of roadside release 2";
-    let waits =
-        site.target.expect_deployment_feedback(ACTION, Execution::Scheduled, Finished::None, None, vec![text]);
+    let waits = site.target.expect_deployment_feedback(ACTION, Execution::Scheduled, Finished::None, None, vec![text]);
     site.device().turn().unwrap();
     assert_eq!(waits.calls(), 1);
     assert_eq!(site.store().state().unwrap().on_trial().unwrap().release, 2);

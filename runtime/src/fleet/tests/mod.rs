@@ -84,7 +84,8 @@ fn deployment(id: &str, update: hawkbit::ddi::Type, file: PathBuf, sha256: &str)
         .build()
 }
 
-/// Between a device and its server: lets so many bytes of answers through and then cuts every connection.
+/// A proxy between a device and its server, in whose answers the server goes by the proxy's address: lets so many bytes of them
+/// through and then cuts every connection.
 struct Relay {
     url: String,
     left: Arc<AtomicI64>,
@@ -93,14 +94,16 @@ struct Relay {
 impl Relay {
     fn before(server: &Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let here = listener.local_addr().unwrap().to_string();
+        let url = format!("http://{here}");
         let left = Arc::new(AtomicI64::new(i64::MAX));
         let (there, budget) = (server.base_url().trim_start_matches("http://").to_owned(), Arc::clone(&left));
         std::thread::spawn(move || {
             for device in listener.incoming() {
                 let device = device.unwrap();
                 if budget.load(Ordering::SeqCst) > 0 {
-                    carry(device, TcpStream::connect(&there).unwrap(), Arc::clone(&budget));
+                    let names = (there.clone(), here.clone());
+                    carry(device, TcpStream::connect(&there).unwrap(), names, Arc::clone(&budget));
                 }
             }
         });
@@ -113,13 +116,17 @@ impl Relay {
     }
 }
 
-fn carry(device: TcpStream, server: TcpStream, left: Arc<AtomicI64>) {
+fn carry(device: TcpStream, server: TcpStream, (there, here): (String, String), left: Arc<AtomicI64>) {
+    assert_eq!(there.len(), here.len(), "ports of one length, so that no length in an answer changes");
     let (mut asks, mut hears) = (device.try_clone().unwrap(), server.try_clone().unwrap());
     std::thread::spawn(move || _ = std::io::copy(&mut asks, &mut hears));
     let (mut from, mut to) = (server, device);
     std::thread::spawn(move || {
-        let mut piece = [0; 512];
+        let mut piece = [0; 16 << 10];
         while let Ok(got) = from.read(&mut piece) {
+            while let Some(at) = piece.windows(there.len()).position(|window| window == there.as_bytes()) {
+                piece[at..at + here.len()].copy_from_slice(here.as_bytes());
+            }
             let may = left.fetch_sub(got as i64, Ordering::SeqCst).clamp(0, got as i64);
             if got == 0 || to.write_all(&piece[..may as usize]).is_err() || may < got as i64 {
                 break;

@@ -16,9 +16,8 @@ fn a_server_that_is_away_is_asked_again_and_a_cut_download_goes_on() {
     let bytes = packed(&(manifest, contents), 1);
     let hash = sha256(&bytes);
     site.target.push_deployment(deployment(ACTION, Type::Forced, site.file("large.tadpole", &bytes), &hash));
-    let expect = |execution, text| {
-        site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text])
-    };
+    let expect =
+        |execution, text| site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text]);
     let download = expect(Execution::Download, "is being downloaded");
     let proving = expect(Execution::Proceeding, "roadside release 2 is on trial: to be proved");
     let part = site.folder.path().join(format!("store/incoming/{hash}.part"));
@@ -68,9 +67,8 @@ fn what_is_there_already_is_not_asked_for_again() {
         }),
     );
     site.target.push_deployment(chunk.build());
-    let expect = |execution, text| {
-        site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text])
-    };
+    let expect =
+        |execution, text| site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text]);
     let _download = expect(Execution::Download, "is being downloaded");
     let proving = expect(Execution::Proceeding, "roadside release 2 is on trial: to be proved");
     site.device().turn().unwrap();
@@ -85,9 +83,8 @@ fn a_part_that_a_power_cut_damaged_is_fetched_anew() {
     let store = site.store();
     store.receive(&hash, bytes).unwrap().write(&[0; 1000]).unwrap();
     site.target.push_deployment(deployment(ACTION, Type::Forced, file, &hash));
-    let expect = |execution, text| {
-        site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text])
-    };
+    let expect =
+        |execution, text| site.target.expect_deployment_feedback(ACTION, execution, Finished::None, None, vec![text]);
     let _download = expect(Execution::Download, "is being downloaded");
     let proving = expect(Execution::Proceeding, "roadside release 2 is on trial: to be proved");
     let mut device = site.device();
@@ -119,12 +116,24 @@ fn the_token_is_shown_to_its_own_server_alone() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
         String::from_utf8_lossy(&piece[..got]).to_lowercase()
     });
-    let (begins, mut bytes) = site.device().client().file(&url, 5).unwrap();
+    let device = site.device();
+    let (begins, mut bytes) = device.client().file(&url, 5).unwrap();
     let mut body = String::new();
     bytes.read_to_string(&mut body).unwrap();
     assert_eq!((begins, body.as_str()), (0, "hi"), "a server that knows no ranges begins at the beginning");
     let heard = heard.join().unwrap();
     assert!(heard.contains("range: bytes=5-") && !heard.contains("authorization"), "{heard}");
+
+    let own = "/DEFAULT/controller/v1/pole-1/softwaremodules/1/artifacts/a.tadpole";
+    let server = site.server.base_url();
+    let place = |url: &str| device.client().place(url);
+    assert_eq!(place(&format!("http://inside:8080{own}")), (format!("{server}{own}"), true), "hawkBit behind a proxy");
+    assert_eq!(place(&format!("{server}/download/a")), (format!("{server}/download/a"), true));
+    for elsewhere in
+        ["https://cdn/DEFAULT/controller/v1/pole-12/a", &format!("{server}.evil/a"), &format!("{server}0/a")]
+    {
+        assert_eq!(place(elsewhere), (elsewhere.to_owned(), false));
+    }
 }
 
 #[test]
