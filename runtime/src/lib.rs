@@ -9,6 +9,8 @@ pub mod alarm;
 pub mod bench;
 pub mod bundle;
 pub mod clip;
+#[cfg(feature = "control")]
+pub mod control;
 pub mod engine;
 pub mod error;
 pub mod features;

@@ -13,4 +13,5 @@ pub mod progress;
 pub mod provision;
 mod recordings;
 pub mod simulate;
+pub mod site;
 pub mod train;

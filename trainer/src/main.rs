@@ -11,6 +11,7 @@ use trainer::extract::ExtractArgs;
 use trainer::extractor::ExtractorArgs;
 use trainer::provision::ProvisionArgs;
 use trainer::simulate::SimulateArgs;
+use trainer::site::SiteCommand;
 use trainer::train::command::TrainArgs;
 
 /// Train anomaly detectors from videos labelled as a whole, and export them for cameras.
@@ -43,6 +44,8 @@ enum Command {
     /// Put a trained model into a signed bundle.
     Export(ExportArgs),
     Provision(ProvisionArgs),
+    #[command(subcommand)]
+    Site(SiteCommand),
     // Our side of `cargo xtask bench`, of no use to others.
     #[command(hide = true)]
     BenchHeads(BenchHeadsArgs),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Keygen { file } => trainer::export::command::keygen(&file),
         Command::Export(args) => trainer::export::command::run(&args),
         Command::Provision(args) => trainer::provision::run(&args),
+        Command::Site(command) => trainer::site::run(&command),
         Command::BenchHeads(args) => trainer::bench::run(&args),
     };
     match result {

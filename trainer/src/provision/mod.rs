@@ -26,6 +26,7 @@ use runtime::{Error, Result};
 use crate::progress::say;
 use card::{Card, Put};
 use fit::Facts;
+pub use fit::check_name;
 
 /// The board's name, for its network.
 const NAME: &str = "name";

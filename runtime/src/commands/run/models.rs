@@ -9,6 +9,7 @@ use std::time::Duration;
 use firmware_config::config::Config;
 use runtime::bundle::Bundle;
 use runtime::engine::Engines;
+use runtime::health::Clock as _;
 use runtime::health::supervision::panics;
 use runtime::output::{FaultEvent, Outputs};
 use runtime::pipeline::RuleOverrides;
@@ -24,7 +25,7 @@ use super::camera::Site;
 /// How often the driver looks.
 const PERIOD: Duration = Duration::from_millis(500);
 /// What journal and log call it.
-const NAME: &str = "model";
+pub const NAME: &str = "model";
 
 /// The models of a run.
 pub struct Models {
@@ -102,7 +103,8 @@ fn lead(bundle: Bundle, engines: Engines, config: &Config) -> Lead {
     Lead { bundle: Arc::new(bundle), engines }
 }
 
-fn fault(outputs: &Shared<Outputs>, reason: String, restart_s: Option<u64>) {
+/// Tell log and outputs that something is wrong with a model.
+pub fn fault(outputs: &Shared<Outputs>, reason: String, restart_s: Option<u64>) {
     log::error!("{NAME}: {reason}");
     let event = FaultEvent { camera: NAME.into(), kind: ErrorKind::Failed, reason, restart_s };
     lock(outputs).failed(&event).iter().for_each(|error| log::error!("{NAME}: {error}"));

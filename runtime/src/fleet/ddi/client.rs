@@ -7,6 +7,7 @@
 //! Refused: answers longer than [`ANSWER_BYTES_MAX`], or that are no such JSON. Every failure is of kind `Unavailable`: asking again may help.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use firmware_config::config::Hawkbit;
@@ -46,8 +47,9 @@ impl Client {
         let roots = authority.map_or(RootCerts::WebPki, |certificates| {
             certificates.iter().map(|one| Certificate::from_der(one).to_owned()).into()
         });
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
         let agent = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(ring).build())
             .user_agent(concat!("tadpole/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(SILENCE_MAX))
             .timeout_recv_response(Some(SILENCE_MAX))
