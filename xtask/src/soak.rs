@@ -2,6 +2,7 @@
 
 mod aarch64;
 mod cross;
+mod fuzz;
 mod incidents;
 
 use anyhow::{Result, bail};
@@ -35,6 +36,15 @@ pub struct SoakArgs {
     /// The power of an emulated board is cut 20 times while models change: a valid model after each.
     #[arg(long)]
     power: bool,
+    /// Each fuzz target, with the nightly compiler and cargo-fuzz, which is installed if need be.
+    #[arg(long)]
+    fuzz: bool,
+    /// One fuzz target, or several.
+    #[arg(long, requires = "fuzz")]
+    target: Vec<String>,
+    /// Minutes for each fuzz target.
+    #[arg(long, default_value_t = 15.0, requires = "fuzz")]
+    minutes: f64,
     /// A firmware for arm64 that is built already, for --unplug and --power.
     #[arg(long, value_name = "PROGRAM")]
     firmware: Option<std::path::PathBuf>,
@@ -76,5 +86,8 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.power {
         return crate::board::power::run(args.firmware.clone(), 20);
     }
-    bail!("name a soak: --incidents, --aarch64, --engines, --cross, --unplug, --kill or --power")
+    if args.fuzz {
+        return fuzz::run(&args.target, args.minutes);
+    }
+    bail!("name a soak: --incidents, --aarch64, --engines, --cross, --unplug, --kill, --power or --fuzz")
 }
