@@ -15,6 +15,8 @@ pub mod engine;
 pub mod error;
 pub mod features;
 pub mod files;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod health;
 pub mod memory;
 pub mod output;

@@ -5,6 +5,7 @@
 //! | here | config and model → cameras, each on a thread of its own, all of them supervised |
 //! | [`camera`] | one camera, from its source to its alarms |
 //! | [`control`] | the service that others reach it by |
+//! | [`fleet`] | the update server and the broker |
 //! | [`models`] | which model runs: that of a bundle, or the store's, with the trial of another |
 //! | [`watcher`] | tells outputs and systemd how the cameras are |
 //! | [`stop`] | ends it all in time |
@@ -12,6 +13,7 @@
 mod camera;
 #[cfg(feature = "control")]
 mod control;
+mod fleet;
 mod models;
 mod stop;
 mod watcher;
@@ -61,6 +63,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;
     let clock = SystemClock::start();
     models.tell(&outputs);
+    let fleet = fleet::start(&config, &args.config, &models)?;
     let site = Site {
         live: &models.live,
         over: models::overrides(&config),
@@ -72,6 +75,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let ended = supervise(&config, &args.config, &site, button, models.driver.take());
     lock(&outputs).close();
     stop.ended();
+    fleet::end(fleet);
     ended
 }
 
