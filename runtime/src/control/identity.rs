@@ -96,6 +96,14 @@ pub fn server_config(folder: &Path, calendar: &Arc<Calendar>) -> Result<ServerCo
     Ok(config)
 }
 
+/// Whether a folder's files will do, on any day.
+///
+/// # Errors
+/// As [`server_config`].
+pub fn check(folder: &Path) -> Result<()> {
+    server_config(folder, &Arc::new(Calendar::open(&folder.join("no date is kept here")))).map(|_| ())
+}
+
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| refused(file, &error))?;

@@ -82,13 +82,13 @@ pub async fn put(
     let taking = tokio::spawn(taking);
     if opened.await.is_err() {
         // It was refused, or is there already.
-        return taking.await??.answer();
+        return Ok(taking.await??.answer());
     }
     let fed = feed(body.into_data_stream(), &send).await;
     drop(send);
     match (taking.await??, fed) {
         (Taken::Part(have), Err(problem)) => Err(problem.at(have)),
-        (taken, _) => taken.answer(),
+        (taken, _) => Ok(taken.answer()),
     }
 }
 
@@ -172,7 +172,7 @@ enum Taken {
 }
 
 impl Taken {
-    fn answer(self) -> Result<Response, Problem> {
+    fn answer(self) -> Response {
         let told = |model: &Model, state: &str| json!({ "id": model.id, "name": model.name, "release": model.release, "bytes": model.bytes, "state": state });
         let whole = |status, model: &Model, state| {
             let body: Value = told(model, state);
@@ -180,11 +180,11 @@ impl Taken {
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
         };
-        Ok(match self {
+        match self {
             Self::Part(have) => offset(StatusCode::ACCEPTED, have, false, String::new()),
             Self::Already(model, state) => whole(StatusCode::OK, &model, state),
             Self::Whole(installed, state) => whole(StatusCode::CREATED, &installed.model, state),
-        })
+        }
     }
 }
 

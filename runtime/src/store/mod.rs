@@ -12,6 +12,7 @@
 //! | [`receive`] | a bundle into the store: from a file, or piece by piece from a network |
 //! | [`boot`] | what to load at a start, whatever happened before |
 //! | [`report`] | what the store holds, for programs |
+//! | [`seed`] | the first model of a new device |
 //! | [`live`] | a trial beside running cameras |
 //! | `collect` | room for new blobs: what no pointer names is removed |
 //!
@@ -40,6 +41,7 @@ pub mod place;
 pub mod proof;
 pub mod receive;
 pub mod report;
+pub mod seed;
 pub mod state;
 pub mod trial;
 
@@ -53,7 +55,7 @@ use crate::bundle::Bundle;
 use crate::{Error, ErrorKind, Result};
 use disk::{Disk, Held, RealDisk};
 
-pub use state::{Model, Stage, State};
+pub use state::{Evidence, Model, Stage, State};
 pub use trial::{Event, Turn};
 
 /// Where a camera's store is, unless a config says otherwise.

@@ -3,7 +3,7 @@
 //!
 //! Errors are of two sorts, [`Failure`]: those of the way there, where trying again may help, and refusals, which say why.
 
-use std::net::ToSocketAddrs as _;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,10 @@ pub const PORT: u16 = 8443;
 pub const PIECE_BYTES: usize = 1 << 20;
 /// How long the connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// How long a connection is kept for a next request; the device keeps it for 10 s.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 /// How long nothing may come or go.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// How long one request may take: a piece on a slow line, and at the last one the check of all.
 const REQUEST_MAX: Duration = Duration::from_mins(5);
 /// How long a device may take to say that it wants a body.
@@ -276,20 +278,14 @@ impl Client {
             .max_redirects(0)
             .proxy(None)
             .user_agent(concat!("tadpole-trainer/", env!("CARGO_PKG_VERSION")))
+            .max_idle_age(IDLE_MAX)
             .timeout_connect(Some(CONNECT_MAX))
             .timeout_per_read(Some(SILENCE_MAX))
             .timeout_per_write(Some(SILENCE_MAX))
             .timeout_await_100(Some(CONTINUE_MAX))
             .timeout_global(Some(REQUEST_MAX))
             .build();
-        let whole = address.parse::<std::net::SocketAddr>().is_ok()
-            || address.rsplit_once(':').is_some_and(|(host, port)| !host.contains(':') && port.parse::<u16>().is_ok());
-        let address = match address.parse::<std::net::IpAddr>() {
-            Ok(ip) => std::net::SocketAddr::new(ip, PORT).to_string(),
-            Err(_) if whole => address.to_owned(),
-            Err(_) => format!("{address}:{PORT}"),
-        };
-        let agent = Agent::with_parts(config, DefaultConnector::default(), At(address));
+        let agent = Agent::with_parts(config, DefaultConnector::default(), At(with_port(address)));
         Ok(Self { agent, device: device.into() })
     }
 
@@ -303,7 +299,7 @@ impl Client {
     /// # Errors
     /// See [`Failure`].
     pub fn status(&self) -> Result<Status, Failure> {
-        self.json(self.agent.get(self.url("status")).call())
+        Self::json(self.agent.get(self.url("status")).call())
     }
 
     /// How much of a bundle is there.
@@ -312,7 +308,7 @@ impl Client {
     /// See [`Failure`].
     pub fn arrived(&self, package: &Package) -> Result<Arrived, Failure> {
         let url = self.url(&format!("models/{}?sha256={}", package.id, package.sha256));
-        let response = self.answer(self.agent.head(url).call())?;
+        let response = Self::answer(self.agent.head(url).call())?;
         Ok(arrived(&response))
     }
 
@@ -330,7 +326,7 @@ impl Client {
             .header("content-type", "application/octet-stream")
             .header("content-range", range)
             .header("repr-digest", format!("sha-256=:{}:", BASE64_STANDARD.encode(digest)));
-        let response = self.answer(request.send(piece))?;
+        let response = Self::answer(request.send(piece))?;
         Ok(arrived(&response))
     }
 
@@ -353,7 +349,7 @@ impl Client {
     /// # Errors
     /// See [`Failure`].
     pub fn activate(&self, id: &str) -> Result<StoreStatus, Failure> {
-        self.json(self.agent.post(self.url(&format!("models/{id}/activate"))).send_empty())
+        Self::json(self.agent.post(self.url(&format!("models/{id}/activate"))).send_empty())
     }
 
     /// End a trial, or go back to the model before.
@@ -361,21 +357,21 @@ impl Client {
     /// # Errors
     /// See [`Failure`].
     pub fn roll_back(&self) -> Result<StoreStatus, Failure> {
-        self.json(self.agent.post(self.url("models/rollback")).send_empty())
+        Self::json(self.agent.post(self.url("models/rollback")).send_empty())
     }
 
     fn url(&self, path: &str) -> String {
         format!("https://{}/v1/{path}", self.device)
     }
 
-    fn json<T: DeserializeOwned>(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
-        let mut response = self.answer(sent)?;
+    fn json<T: DeserializeOwned>(sent: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
+        let mut response = Self::answer(sent)?;
         let text = body(&mut response)?;
         serde_json::from_str(&text).map_err(|error| Failure::Network(format!("its answer is not understood: {error}")))
     }
 
     /// An answer that is no refusal.
-    fn answer(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, Failure> {
+    fn answer(sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, Failure> {
         let mut response = sent.map_err(|error| Failure::Network(told(&error)))?;
         let status = response.status().as_u16();
         if (200..300).contains(&status) {
@@ -425,6 +421,16 @@ fn told(error: &ureq::Error) -> String {
     }
 }
 
+/// An address with its port.
+fn with_port(address: &str) -> String {
+    let port = |text: &str| text.parse::<u16>().is_ok();
+    match (address.parse::<IpAddr>(), address.rsplit_once(':')) {
+        (Ok(ip), _) => SocketAddr::new(ip, PORT).to_string(),
+        (Err(_), Some((_, end))) if port(end) => address.to_owned(),
+        (Err(_), _) => format!("{address}:{PORT}"),
+    }
+}
+
 /// Wherever the name may point to, the device is at this address.
 #[derive(Debug)]
 struct At(String);
@@ -435,5 +441,41 @@ impl Resolver for At {
         // Eight are more than any host has, and fewer than there is room for.
         self.0.to_socket_addrs()?.take(8).for_each(|address| found.push(address));
         if found.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(found) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_do_without_its_port() {
+        for (given, meant) in [
+            ("192.0.2.7", "192.0.2.7:8443"),
+            ("192.0.2.7:1", "192.0.2.7:1"),
+            ("pole-12", "pole-12:8443"),
+            ("pole-12.example.org:8444", "pole-12.example.org:8444"),
+            ("2001:db8::7", "[2001:db8::7]:8443"),
+            ("[2001:db8::7]:1", "[2001:db8::7]:1"),
+        ] {
+            assert_eq!(with_port(given), meant);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_that_says_what_to_do() {
+        let refusal = |status| {
+            Failure::Refused(Refusal {
+                status,
+                kind: "busy".into(),
+                detail: "one at a time".into(),
+                remedy: "try again".into(),
+                offset: None,
+                retry_after: None,
+            })
+        };
+        assert_eq!(refusal(422).of("pole-12").to_string(), "pole-12: refuses (busy): one at a time; try again");
+        assert!(refusal(429).may_pass() && !refusal(422).may_pass() && !refusal(507).may_pass());
+        assert_eq!(refusal(429).of("a").kind, ErrorKind::Unavailable);
     }
 }

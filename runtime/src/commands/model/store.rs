@@ -10,7 +10,7 @@ use runtime::engine::Engines;
 use runtime::store::judge::Limits;
 use runtime::store::report::report;
 use runtime::store::state::{Model, Outcome, State, Trial};
-use runtime::store::{Event, Store, Trust, Turn, is_store, proof};
+use runtime::store::{Event, Store, Trust, Turn, is_store};
 use runtime::{Error, Result};
 
 use crate::commands::check::read_config;
@@ -139,16 +139,7 @@ pub fn activate(args: &ActivateArgs) -> Result<()> {
         );
         return Ok(());
     }
-    let proved = store
-        .load(&model, &trust)
-        .and_then(|bundle| proof::gather(&bundle, &Engines::new(trust.engine), &Limits::from(&config.trial)));
-    let evidence = match proved {
-        Ok(evidence) => evidence,
-        Err(error) => {
-            store.advance(&Event::Failed(error.to_string()))?;
-            return Err(error);
-        }
-    };
+    let evidence = store.prove(&model, &trust, &Engines::new(trust.engine), &Limits::from(&config.trial))?;
     println!(
         "{} is proved: largest difference {:e}, 7 of 8 segments within {:.0} ms, {:.0} MB",
         title(&model),
@@ -156,7 +147,7 @@ pub fn activate(args: &ActivateArgs) -> Result<()> {
         evidence.segment_ms,
         evidence.memory_mb
     );
-    if store.advance(&Event::Proved(evidence))? == Turn::Confirmed {
+    if store.state()?.trial.is_none() {
         println!("it is the first, so it is confirmed; `tadpole run` loads it at its next start");
         return Ok(());
     }

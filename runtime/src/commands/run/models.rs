@@ -52,10 +52,13 @@ impl Models {
             return Ok(Self { live: Arc::new(Live::new(lead, cameras)), driver: None, told: Vec::new() });
         }
         let (store, trust) = (Store::new(path), Trust { keys: config.trusted(), engine: choice });
+        let limits = Limits::from(&config.trial);
+        if let Some(model) = store.sow(&trust, &engines(choice, &store), &limits)? {
+            log::info!("{NAME}: {} release {} is the first of {}", model.name, model.release, path.display());
+        }
         let boot = store.boot(&trust)?;
         let lead = lead(boot.bundle, engines(choice, &store), config);
         let live = Arc::new(Live::new(lead, cameras));
-        let limits = Limits::from(&config.trial);
         let driver = Driver::new(Arc::clone(&live), store, trust, overrides(config), limits, &boot.state);
         Ok(Self { live, driver: Some(driver), told: boot.told })
     }
