@@ -177,7 +177,7 @@ fn a_broker_knows_who_is_there_and_what_it_runs() {
     mosquitto.kill();
     ear.forget();
     std::thread::sleep(Duration::from_secs(1));
-    let _mosquitto = broker(port, folder.path()).unwrap();
+    let again = broker(port, folder.path()).unwrap();
     ear.hears("pole/12/presence", |told| told == "online");
     ear.hears("pole/12/model", |told| told.contains("confirmed"));
 
@@ -186,7 +186,7 @@ fn a_broker_knows_who_is_there_and_what_it_runs() {
     ear.hears("pole/12/presence", |told| told == "offline");
 
     // A broker that is not there at all holds nobody up.
-    drop(_mosquitto);
+    drop(again);
     let mut firmware = Running::firmware(&config);
     std::thread::sleep(Duration::from_secs(3));
     assert!(firmware.stop() < Duration::from_secs(2));
