@@ -22,6 +22,6 @@ mod sample;
 
 pub use device::Device;
 pub use learn::{Outcome, train};
-pub use preset::{Choose, Preset, Settings};
+pub use preset::{Choose, Preset, Recipe, Settings};
 pub use run::{DatasetMark, Run, RunFile};
 pub use sample::{Plan, TrainingSet};

@@ -5,13 +5,12 @@ use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelConfig;
-use crate::model::denet::DeNetConfig;
 
 /// A named set of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// The paper's: features at full width, learning rate 1e-5, weight decay 1e-3, whole videos.
+    /// The model's paper's: features at full width, its learning rate, whole videos; a tenth is held out, and chooses the weights.
     Paper,
     /// For cameras: width 128, learning rate 1e-4, whole videos; nothing is held out, so that few videos go a long way. Smoothness
     /// and sparsity with their usual weights keep scores high at incidents alone, and not through a whole video.
@@ -58,38 +57,45 @@ pub struct Settings {
     pub choose: Choose,
 }
 
+/// What of a preset differs from model to model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recipe {
+    /// Training steps.
+    pub steps: u64,
+    /// Abnormal videos in a batch, and as many normal ones.
+    pub pairs: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// Adam's weight decay.
+    pub weight_decay: f32,
+}
+
+impl Recipe {
+    /// For cameras, where a model has no reason to differ.
+    pub const EDGE: Self = Self { steps: 600, pairs: 32, learning_rate: 1e-4, weight_decay: 1e-3 };
+}
+
 impl Preset {
-    /// The preset's settings for a model's default sizes.
+    /// The preset's settings for a model of default sizes.
     pub fn settings(self, model: ModelConfig) -> Settings {
-        match (self, model) {
-            (Self::Paper, model) => Settings {
-                preset: self,
-                model,
-                steps: 5000,
-                pairs: 32,
-                learning_rate: 1e-5,
-                weight_decay: 1e-3,
-                window_every: 0,
-                window_rows_min: 16,
-                validation_share: 0.1,
-                assess_every: 250,
-                average_decay: 0.0,
-                choose: Choose::Best,
-            },
-            (Self::Edge, ModelConfig::DeNet(config)) => Settings {
-                preset: self,
-                model: ModelConfig::DeNet(DeNetConfig { width: Some(128), smoothness: 8e-4, sparsity: 8e-3, ..config }),
-                steps: 600,
-                pairs: 32,
-                learning_rate: 1e-4,
-                weight_decay: 1e-3,
-                window_every: 0,
-                window_rows_min: 16,
-                validation_share: 0.0,
-                assess_every: 50,
-                average_decay: 0.0,
-                choose: Choose::Last,
-            },
+        let (model, Recipe { steps, pairs, learning_rate, weight_decay }) = model.preset(self);
+        let (validation_share, assess_every, choose) = match self {
+            Self::Paper => (0.1, 250, Choose::Best),
+            Self::Edge => (0.0, 50, Choose::Last),
+        };
+        Settings {
+            preset: self,
+            model,
+            steps,
+            pairs,
+            learning_rate,
+            weight_decay,
+            window_every: 0,
+            window_rows_min: 16,
+            validation_share,
+            assess_every,
+            average_decay: 0.0,
+            choose,
         }
     }
 }

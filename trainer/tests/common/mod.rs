@@ -4,8 +4,7 @@ use std::path::Path;
 
 use firmware_config::FeatureContract;
 use trainer::dataset::{Dataset, Entry, Split, Writer};
-use trainer::model::ModelConfig;
-use trainer::model::denet::DeNetConfig;
+use trainer::model::{Model, ModelConfig};
 use trainer::train::{Preset, Settings};
 
 /// Width of its rows.
@@ -49,11 +48,11 @@ pub fn separable(root: &Path) -> Dataset {
 
 /// The edge preset, shrunk.
 pub fn tiny(steps: u64) -> Settings {
-    let model = ModelConfig::DeNet(DeNetConfig::default());
-    let mut settings = Preset::Edge.settings(model);
-    let ModelConfig::DeNet(denet) = &mut settings.model;
-    denet.width = Some(16);
-    denet.segments = 16;
+    let mut settings = Preset::Edge.settings(Model::DeNet.config());
+    if let ModelConfig::DeNet(denet) = &mut settings.model {
+        denet.width = Some(16);
+        denet.segments = 16;
+    }
     settings.window_rows_min = 8;
     settings.pairs = 8;
     settings.learning_rate = 3e-3;
