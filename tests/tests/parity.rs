@@ -46,6 +46,16 @@ fn a_trained_mil_scores_alike_in_burn_tract_and_onnxruntime() {
     heads_agree("mil");
 }
 
+#[test]
+fn a_trained_mtn_scores_alike_in_burn_tract_and_onnxruntime() {
+    heads_agree("mtn");
+}
+
+#[test]
+fn a_trained_lanet_scores_alike_in_burn_tract_and_onnxruntime() {
+    heads_agree("lanet");
+}
+
 fn heads_agree(model: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

@@ -19,10 +19,17 @@ fn fifty_steps_learn_a_separable_data_set() {
         assert!(out.join(file).is_file(), "{file}");
     }
     let judged = judge_run(&out, &dataset, true, 25.0).unwrap();
-    let (offline, streaming) = (judged.offline, judged.streaming.unwrap());
+    let (offline, streaming) = (judged.offline.figures, judged.streaming.unwrap().figures);
     assert!(offline.frame_auc.unwrap() > 0.85, "{offline:?}");
     assert!(streaming.frame_auc.unwrap() > 0.8, "{streaming:?}");
+    let interval = offline.intervals.frame_auc_interval.unwrap();
+    assert!(interval[0] < offline.frame_auc.unwrap() && interval[1] <= 1.0, "{interval:?}");
     assert_eq!(judged.json["frames"], 12 * 160);
+    // Where nothing abnormal belongs, too: composites of held-out videos.
+    let log = std::fs::read_to_string(out.join("log.csv")).unwrap();
+    assert!(log.lines().next().unwrap().ends_with("validation_composite"), "{log}");
+    let composite: f64 = log.lines().last().unwrap().rsplit(',').next().unwrap().parse().unwrap();
+    assert!(composite > 0.7, "{composite}");
     assert_eq!(std::fs::read_to_string(out.join("results.jsonl")).unwrap().lines().count(), 1);
 
     let again = train(&dataset, &common::tiny(50), 1, Device::Cpu, &out, false).unwrap_err();

@@ -4,15 +4,22 @@
 //! |---|---|---|
 //! | `denet` | [`denet`] | Dynamic Erasing Network, Zhang et al. |
 //! | `mil` | [`mil`] | the ranking baseline, Sultani et al. |
+//! | `mtn` | [`mtn`] | multi-scale temporal network with feature magnitude, as in RTFM and TEVAD |
+//! | `lanet` | [`lanet`] | Locality-aware Attention Network with Discriminative Dynamics Learning |
 //!
 //! To add a model: a module that implements [`DetectorConfig`], [`Detector`] and [`crate::export::Exporter`], and its line in
 //! `models!`. Command line, `run.json`, training, evaluation and export know it from then on.
 
+mod bag;
+mod batch_norm;
 mod classifier;
+mod convolution;
 pub mod denet;
 mod init;
 pub mod kernels;
+pub mod lanet;
 pub mod mil;
+pub mod mtn;
 pub mod noise;
 mod peers;
 mod ranking;
@@ -27,6 +34,7 @@ use runtime::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::train::{Preset, Recipe};
+pub use batch_norm::BatchNorm;
 pub use classifier::Classifier;
 pub use init::{Init, linear};
 pub use noise::Noise;
@@ -118,6 +126,10 @@ models! { $
     DeNet, denet, DeNetConfig;
     /// Multiple instance ranking, the plain baseline: each segment by itself.
     Mil, mil, MilConfig;
+    /// The multi-scale temporal network with feature magnitudes.
+    Mtn, mtn, MtnConfig;
+    /// The locality-aware attention network with discriminative dynamics.
+    LaNet, lanet, LaNetConfig;
 }
 
 /// A model's sizes and loss weights; `default` has its paper's.
@@ -188,12 +200,14 @@ pub struct Loss<B: Backend> {
     pub erased_windows: usize,
     /// Segments erased in all.
     pub erased_segments: usize,
+    /// What the model's running statistics are to take in ([`Detector::observed`]); nothing where there are none.
+    pub seen: Vec<f32>,
 }
 
 impl<B: Backend> Loss<B> {
-    /// Of a model that erases nothing.
+    /// Of a model that erases nothing and has no running statistics.
     pub fn of(total: Tensor<B, 1>) -> Self {
-        Self { total, erased_windows: 0, erased_segments: 0 }
+        Self { total, erased_windows: 0, erased_segments: 0, seen: Vec::new() }
     }
 }
 
@@ -217,4 +231,11 @@ pub trait Detector<B: Backend>: Module<B> {
         noise: &mut Noise,
         device: &B::Device,
     ) -> Loss<B>;
+
+    /// The model with what its training pass has seen taken into its running statistics: the mean of what the parts of a batch
+    /// saw. Nothing changes in a model that has none.
+    #[must_use]
+    fn observed(self, _seen: &[f32]) -> Self {
+        self
+    }
 }

@@ -21,6 +21,18 @@ pub fn regularisation<B: Backend>(scores: Tensor<B, 2>, smoothness: f64, sparsit
     (smooth + scores.sum_dim(1) * sparsity).reshape([p])
 }
 
+/// How features change over `k` segments: `1 - cos(x_{t-k}, x_t)`, for t >= k; `[B, T, D]` to `[B, T - k]`.
+pub fn variation<B: Backend>(features: Tensor<B, 3>, k: usize) -> Tensor<B, 2> {
+    let [b, t, _] = features.dims();
+    let earlier = features.clone().narrow(1, 0, t - k);
+    let later = features.narrow(1, k, t - k);
+    // The product of norms is at least 1e-8, so that zero vectors have no infinite gradient.
+    let square = |x: Tensor<B, 3>| (x.clone() * x).sum_dim(2);
+    let norms = (square(earlier.clone()) * square(later.clone())).clamp_min(1e-16).sqrt();
+    let cosine = (earlier * later).sum_dim(2) / norms;
+    (cosine.neg() + 1.0).reshape([b, t - k])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,27 @@ pub enum Choose {
     Best,
 }
 
+/// How the learning rate changes over a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// From the whole down to 0 at the last step, along half a cosine.
+    Cosine,
+}
+
+impl Schedule {
+    /// What step `step` (from 0) of `steps` multiplies the learning rate by.
+    pub fn factor(self, step: u64, steps: u64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos()),
+        }
+    }
+}
+
 /// All settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -40,6 +61,9 @@ pub struct Settings {
     pub pairs: usize,
     /// Adam's learning rate.
     pub learning_rate: f64,
+    /// What becomes of the learning rate.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Adam's weight decay (added to the gradient).
     pub weight_decay: f32,
     /// One batch in `n` is made of contiguous windows, the others of whole videos; 0: none.
@@ -66,19 +90,22 @@ pub struct Recipe {
     pub pairs: usize,
     /// Adam's learning rate.
     pub learning_rate: f64,
+    /// What becomes of it.
+    pub schedule: Schedule,
     /// Adam's weight decay.
     pub weight_decay: f32,
 }
 
 impl Recipe {
     /// For cameras, where a model has no reason to differ.
-    pub const EDGE: Self = Self { steps: 600, pairs: 32, learning_rate: 1e-4, weight_decay: 1e-3 };
+    pub const EDGE: Self =
+        Self { steps: 600, pairs: 32, learning_rate: 1e-4, schedule: Schedule::Constant, weight_decay: 1e-3 };
 }
 
 impl Preset {
     /// The preset's settings for a model of default sizes.
     pub fn settings(self, model: ModelConfig) -> Settings {
-        let (model, Recipe { steps, pairs, learning_rate, weight_decay }) = model.preset(self);
+        let (model, Recipe { steps, pairs, learning_rate, schedule, weight_decay }) = model.preset(self);
         let (validation_share, assess_every, choose) = match self {
             Self::Paper => (0.1, 250, Choose::Best),
             Self::Edge => (0.0, 50, Choose::Last),
@@ -89,6 +116,7 @@ impl Preset {
             steps,
             pairs,
             learning_rate,
+            schedule,
             weight_decay,
             window_every: 0,
             window_rows_min: 16,
@@ -130,5 +158,18 @@ impl Settings {
             return refuse("window_rows_min", "is not between 1 and the model's window");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cosine_falls_from_the_whole_to_nothing() {
+        let factor = |step| Schedule::Cosine.factor(step, 8);
+        assert_eq!((factor(0), Schedule::Constant.factor(5, 8)), (1.0, 1.0));
+        assert!((factor(4) - 0.5).abs() < 1e-12 && (factor(2) - (0.5 + 0.5_f64.sqrt() / 2.0)).abs() < 1e-12);
+        assert!(factor(8) < 1e-12);
     }
 }

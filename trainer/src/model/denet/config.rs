@@ -102,7 +102,7 @@ impl DetectorConfig for DeNetConfig {
     /// Paper: its values and learning rate. Edge: width 128, with Sultani et al.'s smoothness and sparsity.
     fn preset(self, preset: Preset) -> (Self, Recipe) {
         match preset {
-            Preset::Paper => (self, Recipe { steps: 5000, pairs: 32, learning_rate: 1e-5, weight_decay: 1e-3 }),
+            Preset::Paper => (self, Recipe { steps: 5000, learning_rate: 1e-5, ..Recipe::EDGE }),
             Preset::Edge => (Self { width: Some(128), smoothness: 8e-4, sparsity: 8e-3, ..self }, Recipe::EDGE),
         }
     }

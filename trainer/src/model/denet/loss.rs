@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::config::DeNetConfig;
-use crate::model::ranking::hinge;
+use crate::model::ranking::{self, hinge};
 
 /// Eq. 11: `L_score = max(0, 1 - max y^a + max y^n)` for each pair, of each window's highest score; `[2 P, 1]` to `[P]`.
 pub fn score_ranking<B: Backend>(highest: Tensor<B, 2>) -> Tensor<B, 1> {
@@ -13,15 +13,8 @@ pub fn score_ranking<B: Backend>(highest: Tensor<B, 2>) -> Tensor<B, 1> {
 
 /// Eq. 12: `var(x_t) = 1 - cos(x_{t-k}, x_t)` with k = T/2, for t >= k; `[B, T, D]` to `[B, T - k]`.
 pub fn variation<B: Backend>(features: Tensor<B, 3>) -> Tensor<B, 2> {
-    let [b, t, _] = features.dims();
-    let k = t / 2;
-    let earlier = features.clone().narrow(1, 0, t - k);
-    let later = features.narrow(1, k, t - k);
-    // The product of norms is at least 1e-8, so that zero vectors have no infinite gradient.
-    let square = |x: Tensor<B, 3>| (x.clone() * x).sum_dim(2);
-    let norms = (square(earlier.clone()) * square(later.clone())).clamp_min(1e-16).sqrt();
-    let cosine = (earlier * later).sum_dim(2) / norms;
-    (cosine.neg() + 1.0).reshape([b, t - k])
+    let k = features.dims()[1] / 2;
+    ranking::variation(features, k)
 }
 
 /// Eq. 13: `L_fea = max(0, 1 - max var(x^a) + max var(x^n))` for each pair; `[2 P, T, D]` to `[P]`.
