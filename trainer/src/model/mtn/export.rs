@@ -3,6 +3,7 @@
 //! (beyond a window's ends the next convolution sees zeros, not shifted ones, so they cannot be folded into that).
 
 use burn::backend::Flex;
+use burn::module::Param;
 use burn::tensor::Tensor;
 use runtime::Result;
 
@@ -78,7 +79,7 @@ fn non_local(g: &mut GraphBuilder, x: &Value, block: &NonLocal<Flex>, segments: 
     let (scale, shift) = block.norm.folded();
     let [rows, columns] = block.output.weight.dims();
     let weight = block.output.weight.val() * scale.clone().reshape([1, columns]) / segments as f64;
-    let bias = block.output.bias.as_ref().map_or_else(|| Tensor::zeros_like(&shift), |bias| bias.val());
+    let bias = block.output.bias.as_ref().map_or_else(|| Tensor::zeros_like(&shift), Param::val);
     let weight = g.f32s("weight", &[rows, columns], &numbers(weight));
     let bias = g.f32s("bias", &[columns], &numbers(bias * scale + shift));
     let y = g.linear(&gathered, &weight, Some(&bias));
