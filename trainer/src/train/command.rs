@@ -131,3 +131,19 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     writeln!(std::io::stdout(), "{text}")
         .map_err(|error| Error::failed("standard output", error.to_string(), "check where it is sent"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_that_a_model_has_no_setting_for_is_refused() {
+        let mut mtn = Model::Mtn.config();
+        assert_eq!(mtn.name(), "mtn");
+        let error = set("--top", "mtn", Some(3), mtn.knobs().top).unwrap_err();
+        assert!(error.to_string().contains("mtn has no such setting"), "{error}");
+        set("--top", "mtn", None, mtn.knobs().top).unwrap();
+        set("--sparsity", "mtn", Some(0.5), mtn.knobs().sparsity).unwrap();
+        assert_eq!(mtn.knobs().sparsity, Some(&mut 0.5));
+    }
+}

@@ -46,12 +46,14 @@ pub fn separable(root: &Path) -> Dataset {
     Dataset::open(root).unwrap()
 }
 
-/// The edge preset, shrunk.
-pub fn tiny(steps: u64) -> Settings {
-    let mut settings = Preset::Edge.settings(Model::DeNet.config());
-    if let ModelConfig::DeNet(denet) = &mut settings.model {
-        denet.width = Some(16);
-        denet.segments = 16;
+/// A model's edge preset, shrunk.
+pub fn tiny(model: Model, steps: u64) -> Settings {
+    let mut settings = Preset::Edge.settings(model.config());
+    match &mut settings.model {
+        ModelConfig::DeNet(denet) => (denet.width, denet.segments) = (Some(16), 16),
+        ModelConfig::Mil(mil) => mil.segments = 16,
+        ModelConfig::Mtn(mtn) => (mtn.width, mtn.segments) = (Some(16), 16),
+        ModelConfig::LaNet(lanet) => (lanet.width, lanet.segments) = (Some(16), 16),
     }
     settings.window_rows_min = 8;
     settings.pairs = 8;
