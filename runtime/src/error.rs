@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Untrusted,
     /// A device, a network peer or a child process is not there now; trying again may help (exit code 1).
     Unavailable,
+    /// A disk or a quota is full (exit code 1).
+    NoRoom,
     /// The work itself failed (exit code 1).
     Failed,
     /// The work met what cannot be, and panicked: a mistake of ours or of a library (exit code 1).
@@ -24,7 +26,7 @@ impl ErrorKind {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::InvalidInput | Self::Corrupt | Self::Untrusted => 2,
-            Self::Unavailable | Self::Failed | Self::Panicked => 1,
+            Self::Unavailable | Self::NoRoom | Self::Failed | Self::Panicked => 1,
         }
     }
 }
@@ -43,8 +45,8 @@ pub struct Error {
     pub remedy: String,
 }
 
-/// A result with the runtime's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+/// A result, with the runtime's [`Error`] unless another is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error of `kind` about `subject`.

@@ -9,10 +9,14 @@ pub mod alarm;
 pub mod bench;
 pub mod bundle;
 pub mod clip;
+#[cfg(feature = "control")]
+pub mod control;
 pub mod engine;
 pub mod error;
 pub mod features;
 pub mod files;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod health;
 pub mod memory;
 pub mod output;

@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+#[path = "common/firmware.rs"]
+mod firmware;
 
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use firmware::Firmware;
 use runtime::bundle::demo_key::DEMO_PUBLIC_KEY_HEX;
-use system_tests::{program, shipped};
+use system_tests::shipped;
 
 /// The longest that ending may take.
 const END_MAX: Duration = Duration::from_secs(2);
@@ -32,25 +35,9 @@ fn config(folder: &Path, sources: &[&str]) -> String {
 
 /// Run until a line of the log holds `until`, send SIGTERM, and return how long the end took and what was logged.
 fn stopped(config: &str, until: &str) -> (Duration, String) {
-    let mut child = Command::new(program("tadpole"))
-        .args(["run", "--config", config])
-        .env("RUST_LOG", "info")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut told = String::new();
-    let begun = Instant::now();
-    while !told.lines().any(|line| line.contains(until)) {
-        assert!(begun.elapsed() < Duration::from_secs(120), "`{until}` never came: {told}");
-        assert!(log.read_line(&mut told).unwrap() > 0, "it ended before `{until}`: {told}");
-    }
-    let signalled = Instant::now();
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    std::io::Read::read_to_string(&mut log, &mut told).unwrap();
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(0), "{told}");
-    (signalled.elapsed(), told)
+    let mut firmware = Firmware::start(Path::new(config));
+    firmware.wait_for(until);
+    firmware.stop()
 }
 
 #[test]

@@ -3,19 +3,20 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/firmware.rs"]
+mod firmware;
+#[path = "common/models.rs"]
+mod models;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use firmware::Firmware;
 use firmware_config::PublicKey;
-use firmware_config::sign::SigningKey;
-use runtime::bundle::{self, Bundle, demo_keys};
+use models::{Kind, key};
 use serde_json::Value;
-use system_tests::{program, refuse, shipped, succeed};
-
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_bytes(&[seed; 32])
-}
+use system_tests::{program, refuse, succeed};
 
 /// A config whose bundle is a store beside it, and which trusts key 1.
 fn config(folder: &Path) -> String {
@@ -31,12 +32,7 @@ fn config(folder: &Path) -> String {
 
 /// The shipped model as another release, signed with key `by`.
 fn release(folder: &Path, number: u64, by: u8) -> String {
-    let Bundle { mut manifest, contents, .. } = Bundle::open(shipped(), &demo_keys()).unwrap();
-    manifest.release = number;
-    let path = folder.join(format!("release-{number}-{by}.tadpole"));
-    let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
-    bundle::write(&path, &manifest, &contents, &key(by)).unwrap();
-    path.display().to_string()
+    models::release(folder, number, Kind::Good, by)
 }
 
 fn model(config: &str, args: &[&str]) -> String {
@@ -49,24 +45,9 @@ fn list(config: &str) -> Value {
 
 /// A `run` that is killed as soon as its log has a line with `until`; what it said so far.
 fn killed(config: &str, until: &str) -> String {
-    use std::io::BufRead as _;
-    let mut child = Command::new(program("tadpole"))
-        .args(["run", "--config", config])
-        .env("RUST_LOG", "info")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut told = String::new();
-    for line in std::io::BufReader::new(child.stderr.take().unwrap()).lines() {
-        told += &(line.unwrap() + "\n");
-        if told.contains(until) {
-            break;
-        }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(told.contains(until), "`{until}` never came: {told}");
-    told
+    let mut firmware = Firmware::start(Path::new(config));
+    firmware.wait_for(until);
+    firmware.kill()
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub mod model;
 pub mod onnx;
 pub mod progress;
 pub mod provision;
+pub mod push;
 mod recordings;
 pub mod simulate;
+pub mod site;
 pub mod train;

@@ -10,12 +10,14 @@ use trainer::export::command::ExportArgs;
 use trainer::extract::ExtractArgs;
 use trainer::extractor::ExtractorArgs;
 use trainer::provision::ProvisionArgs;
+use trainer::push::PushArgs;
 use trainer::simulate::SimulateArgs;
+use trainer::site::SiteCommand;
 use trainer::train::command::TrainArgs;
 
 /// Train anomaly detectors from videos labelled as a whole, and export them for cameras.
 ///
-/// In the order of a life: simulate (or film), extractor, extract, train, evaluate, keygen, export, provision.
+/// In the order of a life: simulate (or film), extractor, extract, train, evaluate, keygen, export, site, provision, push.
 #[derive(Parser)]
 #[command(name = "tadpole-trainer", version)]
 struct Cli {
@@ -43,6 +45,9 @@ enum Command {
     /// Put a trained model into a signed bundle.
     Export(ExportArgs),
     Provision(ProvisionArgs),
+    Push(PushArgs),
+    #[command(subcommand)]
+    Site(SiteCommand),
     // Our side of `cargo xtask bench`, of no use to others.
     #[command(hide = true)]
     BenchHeads(BenchHeadsArgs),
@@ -63,6 +68,8 @@ fn main() -> ExitCode {
         Command::Keygen { file } => trainer::export::command::keygen(&file),
         Command::Export(args) => trainer::export::command::run(&args),
         Command::Provision(args) => trainer::provision::run(&args),
+        Command::Push(args) => trainer::push::run(&args),
+        Command::Site(command) => trainer::site::run(&command),
         Command::BenchHeads(args) => trainer::bench::run(&args),
     };
     match result {

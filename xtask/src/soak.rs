@@ -2,6 +2,7 @@
 
 mod aarch64;
 mod cross;
+mod fuzz;
 mod incidents;
 
 use anyhow::{Result, bail};
@@ -29,7 +30,22 @@ pub struct SoakArgs {
     /// A camera of an emulated board is unplugged 100 times: health in time, no growth of memory or descriptors.
     #[arg(long)]
     unplug: bool,
-    /// A firmware for arm64 that is built already, for --unplug.
+    /// A firmware is killed 1,000 times while models are pushed to it: a valid model after each.
+    #[arg(long)]
+    kill: bool,
+    /// The power of an emulated board is cut 20 times while models change: a valid model after each.
+    #[arg(long)]
+    power: bool,
+    /// Each fuzz target, with the nightly compiler and cargo-fuzz, which is installed if need be.
+    #[arg(long)]
+    fuzz: bool,
+    /// One fuzz target, or several.
+    #[arg(long, requires = "fuzz")]
+    target: Vec<String>,
+    /// Minutes for each fuzz target.
+    #[arg(long, default_value_t = 15.0, requires = "fuzz")]
+    minutes: f64,
+    /// A firmware for arm64 that is built already, for --unplug and --power.
     #[arg(long, value_name = "PROGRAM")]
     firmware: Option<std::path::PathBuf>,
     /// Seeds per kind of incident, for a quicker look.
@@ -61,5 +77,17 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.unplug {
         return crate::board::unplug(args.firmware.clone());
     }
-    bail!("name a soak: --incidents, --aarch64, --engines, --cross or --unplug")
+    if args.kill {
+        run_shown(command("cargo").args(["build", "--workspace", "--all-targets"]))?;
+        let test = ["test", "--workspace", "--test", "kill", "--", "--nocapture"];
+        run_shown(command("cargo").args(test).env("TADPOLE_KILLS", "1000"))?;
+        return Ok(0);
+    }
+    if args.power {
+        return crate::board::power::run(args.firmware.clone(), 20);
+    }
+    if args.fuzz {
+        return fuzz::run(&args.target, args.minutes);
+    }
+    bail!("name a soak: --incidents, --aarch64, --engines, --cross, --unplug, --kill, --power or --fuzz")
 }

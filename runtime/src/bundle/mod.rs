@@ -25,7 +25,7 @@ use crate::{Error, Result};
 
 pub use demo_key::demo_keys;
 pub use read::{Inspection, SignatureStatus};
-pub use write::write;
+pub use write::{pack, write};
 
 /// A model whose every byte is vouched for by a trusted key.
 #[derive(Clone, Debug, PartialEq)]

@@ -145,6 +145,7 @@ fn check_config(path: &Path) -> Result<String> {
     if !cfg!(feature = "rppal") && config.output.gpio.as_ref().is_some_and(|gpio| gpio.kind == GpioKind::Rppal) {
         line += "; this build drives no rppal lines (cargo feature `rppal`)";
     }
+    line += &check_control(&config, path)?;
     let bundle = path.parent().unwrap_or(Path::new(".")).join(&config.model.bundle);
     if is_store(&bundle) {
         let store = Store::new(&bundle);
@@ -164,6 +165,24 @@ fn check_config(path: &Path) -> Result<String> {
         let _ = write!(line, "; the model {} is not on this machine and was not checked", bundle.display());
     }
     Ok(line)
+}
+
+/// The certificates of the control service, if they are on this machine.
+#[cfg(feature = "control")]
+fn check_control(config: &Config, path: &Path) -> Result<String> {
+    let Some(control) = &config.control else { return Ok(String::new()) };
+    let tls = path.parent().unwrap_or(Path::new(".")).join(&control.tls);
+    if !tls.is_dir() {
+        return Ok(format!("; the certificates in {} are not on this machine and were not checked", tls.display()));
+    }
+    runtime::control::identity::check(&tls)?;
+    Ok(format!("; control service on {}", control.listen))
+}
+
+#[cfg(not(feature = "control"))]
+fn check_control(config: &Config, _: &Path) -> Result<String> {
+    let asked = config.control.is_some();
+    Ok(if asked { "; this build serves no [control] (cargo feature `control`)".into() } else { String::new() })
 }
 
 fn cameras(count: usize) -> String {

@@ -4,11 +4,16 @@
 //! |---|---|
 //! | here | config and model → cameras, each on a thread of its own, all of them supervised |
 //! | [`camera`] | one camera, from its source to its alarms |
+//! | [`control`] | the service that others reach it by |
+//! | [`fleet`] | the update server and the broker |
 //! | [`models`] | which model runs: that of a bundle, or the store's, with the trial of another |
 //! | [`watcher`] | tells outputs and systemd how the cameras are |
 //! | [`stop`] | ends it all in time |
 
 mod camera;
+#[cfg(feature = "control")]
+mod control;
+mod fleet;
 mod models;
 mod stop;
 mod watcher;
@@ -20,7 +25,7 @@ use std::thread::Builder;
 
 use clap::Args;
 use firmware_config::config::Config;
-use runtime::health::clock::SystemClock;
+use runtime::health::clock::{Clock as _, SystemClock};
 use runtime::health::sensors::Sensors;
 use runtime::health::supervision::{Stage, Supervisor};
 use runtime::health::{Health, shedding};
@@ -58,22 +63,30 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;
     let clock = SystemClock::start();
     models.tell(&outputs);
+    let fleet = fleet::start(&config, &args.config, &models)?;
     let site = Site {
         live: &models.live,
         over: models::overrides(&config),
         outputs: Arc::clone(&outputs),
         shed: shedding::start(Sensors::find(Path::new("/")), clock),
-        clock: &clock,
+        clock,
         stop: &stop,
     };
-    let ended = supervise(&config, &site, button, models.driver.take());
+    let ended = supervise(&config, &args.config, &site, button, models.driver.take());
     lock(&outputs).close();
     stop.ended();
+    fleet::end(fleet);
     ended
 }
 
 /// Start every camera and who looks after them, and see to it that they go on, until all have ended.
-fn supervise(config: &Config, site: &Site, button: Option<TestButton>, driver: Option<Driver>) -> Result<()> {
+fn supervise(
+    config: &Config,
+    file: &Path,
+    site: &Site,
+    button: Option<TestButton>,
+    driver: Option<Driver>,
+) -> Result<()> {
     // Everything is opened once here: what cannot be right is an error at the start, and not a retry.
     let opened =
         config.cameras.iter().enumerate().map(|(n, camera)| site.open(n, camera)).collect::<Result<Vec<_>>>()?;
@@ -81,12 +94,18 @@ fn supervise(config: &Config, site: &Site, button: Option<TestButton>, driver: O
     let names = config.cameras.iter().map(|camera| camera.name.as_str());
     let healths: Vec<Shared<Health>> = names.zip(opened.iter().map(|ready| ready.live)).map(health).collect();
     let supervisor = Supervisor {
-        clock: site.clock,
+        clock: &site.clock,
         healths: &healths,
         outputs: &site.outputs,
         pause: &|time| site.stop.sleep(time),
         give_up: &|| site.stop.give_up(&site.outputs),
     };
+    #[cfg(feature = "control")]
+    let control = control::Service::of(config, file, site, &healths)?;
+    #[cfg(not(feature = "control"))]
+    if config.control.is_some() {
+        log::warn!("{}: [control] is not served: this build is without the cargo feature `control`", file.display());
+    }
     let mut watcher = Watcher::new(&healths, &site.outputs, &site.shed, button);
     let done = AtomicBool::new(false);
     let (supervisor, healths, done) = (&supervisor, &healths, &done);
@@ -115,12 +134,19 @@ fn supervise(config: &Config, site: &Site, button: Option<TestButton>, driver: O
         let drive = |driver| move || models::drive(driver, site, done);
         let named = |driver| Builder::new().name("models".into()).spawn_scoped(scope, drive(driver)).map_err(no_thread);
         let driving = driver.map(named);
+        #[cfg(feature = "control")]
+        let serving = control.map(|service| {
+            let named = Builder::new().name("control".into());
+            named.spawn_scoped(scope, move || service.run(supervisor, site, done)).map_err(no_thread)
+        });
+        #[cfg(not(feature = "control"))]
+        let serving = None;
         let join = |thread: Result<std::thread::ScopedJoinHandle<'_, Result<()>>>| {
             thread?.join().map_err(|_| Error::failed("run", "a thread of it panicked", "report this, with the log"))?
         };
         let ended: Vec<_> = threads.into_iter().map(join).collect();
         done.store(true, Ordering::Relaxed);
-        ended.into_iter().chain([join(watching)]).chain(driving.map(join)).collect()
+        ended.into_iter().chain([join(watching)]).chain(driving.map(join)).chain(serving.map(join)).collect()
     })
 }
 

@@ -5,6 +5,7 @@ use tract_onnx::prelude::*;
 use tract_transformers::WithTractTransformers as _;
 
 use super::{Engine, EngineInfo, Input, Provider, channels_last};
+use crate::health::supervision::panics;
 use crate::{Error, Result};
 
 /// The version of tract that this build is pinned to.
@@ -21,8 +22,13 @@ impl TractEngine {
     /// Load a graph, ONNX or `.nnef.tar`, with one input of fixed shape and one float32 output. `name` is for error messages.
     ///
     /// # Errors
-    /// When tract cannot read, type or optimise the graph, or it is not of that form.
+    /// When tract cannot read, type or optimise the graph, or it is not of that form; of kind `Panicked` when it trips over a graph that
+    /// is broken in a way its authors did not think of: a signature says whose a graph is, not that it is whole.
     pub fn load(graph: &[u8], name: &str) -> Result<Self> {
+        panics::caught(name, || Self::load_or_panic(graph, name))
+    }
+
+    fn load_or_panic(graph: &[u8], name: &str) -> Result<Self> {
         let bad = |what: &str, e: &dyn std::fmt::Display| {
             Error::corrupt(
                 name,

@@ -64,6 +64,8 @@ pub struct ErrorCounters {
     pub untrusted: u64,
     /// [`ErrorKind::Unavailable`].
     pub unavailable: u64,
+    /// [`ErrorKind::NoRoom`].
+    pub no_room: u64,
     /// [`ErrorKind::Failed`].
     pub failed: u64,
     /// [`ErrorKind::Panicked`].
@@ -77,6 +79,7 @@ impl ErrorCounters {
             ErrorKind::Corrupt => &mut self.corrupt,
             ErrorKind::Untrusted => &mut self.untrusted,
             ErrorKind::Unavailable => &mut self.unavailable,
+            ErrorKind::NoRoom => &mut self.no_room,
             ErrorKind::Failed => &mut self.failed,
             ErrorKind::Panicked => &mut self.panicked,
         } += 1;
@@ -102,6 +105,7 @@ pub struct Health {
     /// That was lately, and not to shed load.
     late: bool,
     told: Option<String>,
+    last_score: Option<f32>,
     counters: Counters,
 }
 
@@ -119,6 +123,7 @@ impl Health {
             held_at: None,
             late: false,
             told: None,
+            last_score: None,
             counters: Counters::default(),
         }
     }
@@ -140,6 +145,7 @@ impl Health {
     /// A segment was scored. A score that is not finite is an illness, never "normal".
     pub fn score(&mut self, score: f32) {
         self.counters.scores += 1;
+        self.last_score = Some(score);
         if score.is_finite() {
             self.score = None;
         } else {
@@ -237,6 +243,11 @@ impl Health {
             state: self.state(),
             reason: self.reason().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// The score of the newest segment.
+    pub fn last_score(&self) -> Option<f32> {
+        self.last_score
     }
 
     /// What was counted.

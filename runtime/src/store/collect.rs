@@ -59,7 +59,7 @@ impl Store {
         }
         match self.lack(bytes)? {
             None => Ok(()),
-            Some(problem) => Err(Error::failed(subject, problem, CHECK_DISK)),
+            Some(problem) => Err(Error::new(ErrorKind::NoRoom, subject, problem, CHECK_DISK)),
         }
     }
 

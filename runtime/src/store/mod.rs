@@ -11,6 +11,8 @@
 //! | [`proof`] | a candidate's golden vectors, time and memory on this machine |
 //! | [`receive`] | a bundle into the store: from a file, or piece by piece from a network |
 //! | [`boot`] | what to load at a start, whatever happened before |
+//! | [`report`] | what the store holds, for programs |
+//! | [`seed`] | the first model of a new device |
 //! | [`live`] | a trial beside running cameras |
 //! | `collect` | room for new blobs: what no pointer names is removed |
 //!
@@ -38,6 +40,8 @@ pub mod live;
 pub mod place;
 pub mod proof;
 pub mod receive;
+pub mod report;
+pub mod seed;
 pub mod state;
 pub mod trial;
 
@@ -48,10 +52,10 @@ use firmware_config::TrustedKeys;
 use firmware_config::config::EngineChoice;
 
 use crate::bundle::Bundle;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 use disk::{Disk, Held, RealDisk};
 
-pub use state::{Model, Stage, State};
+pub use state::{Evidence, Model, Stage, State};
 pub use trial::{Event, Turn};
 
 /// Where a camera's store is, unless a config says otherwise.
@@ -103,6 +107,14 @@ impl Store {
     /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.root
+    }
+
+    /// Bytes that are free on its file system.
+    ///
+    /// # Errors
+    /// When the disk does not tell.
+    pub fn free_bytes(&self) -> Result<u64> {
+        self.disk.free_bytes(&self.root).map_err(|error| failed(&self.root, "tells no free space", &error))
     }
 
     /// What it holds. A store that does not exist holds nothing.
@@ -234,8 +246,12 @@ impl Store {
 }
 
 fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
-    Error::failed(path.display().to_string(), format!("{what}: {error}"), CHECK_DISK)
+    let kind = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoRoom,
+        _ => ErrorKind::Failed,
+    };
+    Error::new(kind, path.display().to_string(), format!("{what}: {error}"), CHECK_DISK)
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -74,7 +74,7 @@ impl Store {
         let done = self
             .make_room(subject, bytes, &part)
             .and_then(|()| copy(&mut source, bytes, |piece| self.disk.append(&part, piece).map_err(refused)))
-            .and_then(|hash| self.adopt(subject, &part, &hash, trust));
+            .and_then(|hash| self.adopt(subject, &part, &hash, None, trust));
         if done.is_err() {
             // Nobody goes on with it.
             let _ = self.disk.remove(&part);
@@ -105,8 +105,23 @@ impl Store {
         Ok(Incoming { store: self, part, sha256: sha256.into(), bytes, have: have.unwrap_or(0) })
     }
 
-    /// Make a file of `incoming/` the candidate, if it is what it should be.
-    fn adopt(&self, subject: &str, part: &Path, sha256: &str, trust: &Trust) -> Result<Installed> {
+    /// How many bytes of the bundle with this SHA-256 have arrived so far, without touching anything.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn arrived(&self, sha256: &str) -> Result<u64> {
+        match self.disk.list(&self.incoming()) {
+            Ok(entries) => {
+                let part = format!("{sha256}.part");
+                Ok(entries.iter().find(|entry| entry.name == part).map_or(0, |part| part.bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(failed(&self.incoming(), "cannot be listed", &error)),
+        }
+    }
+
+    /// Make a file of `incoming/` the candidate, if it is what it should be; with an `id`, that model and no other.
+    fn adopt(&self, subject: &str, part: &Path, sha256: &str, id: Option<&str>, trust: &Trust) -> Result<Installed> {
         self.disk.sync(part).map_err(|error| failed(part, "cannot be synced", &error))?;
         let unreadable = |error: io::Error| failed(part, "cannot be read back", &error);
         let (mut reader, bytes) = self.disk.open(part).map_err(unreadable)?;
@@ -117,6 +132,12 @@ impl Store {
         let (reader, bytes) = self.disk.open(part).map_err(unreadable)?;
         let bundle = Bundle::from_reader(subject, reader, bytes, &trust.keys)?;
         check_fits(subject, &bundle, trust)?;
+        if let Some(wanted) = id
+            && bundle.id != wanted
+        {
+            let problem = format!("is the model {}, and not {wanted}", bundle.id);
+            return Err(Error::invalid(subject, problem, "send it under its own id: `tadpole model show` tells it"));
+        }
         let Bundle { id, manifest, .. } = bundle;
         let (name, release) = (manifest.name.clone(), manifest.release);
         let model = Model { id, name, release, blob: sha256.into(), bytes };
@@ -160,12 +181,20 @@ impl Incoming<'_> {
     /// # Errors
     /// When something is missing, and then more may be sent; else as [`Store::install`], and it must be sent anew.
     pub fn finish(self, trust: &Trust) -> Result<Installed> {
+        self.finish_as(None, trust)
+    }
+
+    /// As [`Incoming::finish`], and it must be the model with this id.
+    ///
+    /// # Errors
+    /// As [`Incoming::finish`], and of kind `InvalidInput` when it is another.
+    pub fn finish_as(self, id: Option<&str>, trust: &Trust) -> Result<Installed> {
         if self.have < self.bytes {
             let problem = format!("{} of {} bytes have arrived", self.have, self.bytes);
             return Err(Error::unavailable(self.sha256, problem, "send the rest"));
         }
         let _held = self.store.settle()?;
-        let done = self.store.adopt(&self.sha256, &self.part, &self.sha256, trust);
+        let done = self.store.adopt(&self.sha256, &self.part, &self.sha256, id, trust);
         if done.is_err() {
             let _ = self.store.disk.remove(&self.part);
         }

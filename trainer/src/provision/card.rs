@@ -68,7 +68,7 @@ impl Card {
         }
     }
 
-    /// Put files there, in place of those that were. Their folders are there in every image.
+    /// Put files there, in place of those that were. A folder that is missing is made, in one that is there.
     ///
     /// # Errors
     /// When that cannot be; some of them may have been put.
@@ -83,10 +83,10 @@ impl Card {
                     let from = work.path().join(number.to_string());
                     fs::write(&from, &file.content).map_err(|error| no_room(&error))?;
                     let (folder, name) = file.to.rsplit_once('/').unwrap_or(("", file.to));
-                    // The first is refused where there is no such file, and that is well.
+                    // The first two are refused where there is such a folder and no such file, and that is well.
                     let _ = write!(
                         requests,
-                        "rm /{to}\ncd /{folder}\nwrite {number} {name}\nsif /{to} mode 0100{mode:o}\n",
+                        "mkdir /{folder}\nrm /{to}\ncd /{folder}\nwrite {number} {name}\nsif /{to} mode 0100{mode:o}\n",
                         to = file.to,
                         mode = file.mode
                     );
@@ -178,6 +178,9 @@ impl Card {
 fn put_plainly(folder: &Path, file: &Put<'_>) -> Result<()> {
     let path = folder.join(file.to);
     let put = || -> std::io::Result<()> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+            fs::create_dir(folder)?;
+        }
         runtime::files::write(&path, &file.content)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(file.mode))?;
         chown(&path, Some(0), Some(0))

@@ -7,8 +7,9 @@
 use std::path::{Component, Path};
 
 use firmware_config::Config;
-use firmware_config::config::{EngineChoice, GpioKind};
+use firmware_config::config::{EngineChoice, GpioKind, TLS_FOLDER};
 use firmware_config::manifest::{Manifest, Version};
+use runtime::store::seed;
 use runtime::{Error, Result};
 use serde::Deserialize;
 
@@ -53,7 +54,7 @@ impl Facts {
     }
 }
 
-/// Check that they fit; the bundle's file name on the board.
+/// Check that they fit; the bundle's file name on the board. Where the config names a store, it is the one that an empty store takes.
 ///
 /// # Errors
 /// Of kind `InvalidInput`, naming the key or the version.
@@ -63,8 +64,12 @@ pub fn check(facts: &Facts, config: &Config, manifest: &Manifest) -> Result<Stri
     {
         return Err(outside("output.journal.path", &journal.path, "events.jsonl"));
     }
-    let name = name_below(&config.model.bundle)
-        .ok_or_else(|| outside("model.bundle", &config.model.bundle, "model.tadpole"))?;
+    let name =
+        name_below(&config.model.bundle).ok_or_else(|| outside("model.bundle", &config.model.bundle, "store"))?;
+    if config.control.as_ref().is_some_and(|control| control.tls != TLS_FOLDER) {
+        let problem = format!("is not {TLS_FOLDER}, where the board's certificates are put");
+        return Err(Error::invalid("`control.tls`", problem, "leave it out"));
+    }
     if config.output.journal.as_ref().is_some_and(|journal| journal.path == config.model.bundle) {
         return Err(Error::invalid("output.journal.path", "is the bundle's path too", "give the journal another"));
     }
@@ -97,7 +102,8 @@ pub fn check(facts: &Facts, config: &Config, manifest: &Manifest) -> Result<Stri
             "make a newer image, or export the model with an older trainer",
         ));
     }
-    Ok(name.to_owned())
+    let store = Path::new(name).extension().is_none();
+    Ok(if store { seed::path(Path::new(name)).display().to_string() } else { name.to_owned() })
 }
 
 /// The name of a file that lies directly in what the board may write to.

@@ -1,6 +1,6 @@
 //! `tadpole-trainer provision`: what makes one board of an image that all boards share. A config, a bundle and a card come
-//! in; the card's data partition goes out with the board's name, the config as a blob, the bundle and the keys of those who
-//! may log in. What was written is read back and judged as the board will judge it.
+//! in; the card's data partition goes out with the board's name, the config as a blob, the bundle, its certificate and the keys of those
+//! who may log in. What was written is read back and judged as the board will judge it.
 //!
 //! | file | what |
 //! |---|---|
@@ -24,8 +24,10 @@ use runtime::bundle::{Bundle, demo_key};
 use runtime::{Error, Result};
 
 use crate::progress::say;
+use crate::site::authority::{self, Authority};
 use card::{Card, Put};
 use fit::Facts;
+pub use fit::check_name;
 
 /// The board's name, for its network.
 const NAME: &str = "name";
@@ -33,6 +35,8 @@ const NAME: &str = "name";
 const CONFIG: &str = "etc/config";
 /// What becomes /var/lib/tadpole.
 const STATE: &str = "lib";
+/// What becomes /etc/tadpole/tls.
+const TLS: &str = "etc/tls";
 /// Who may log in.
 const KEYS: &str = "ssh/authorized_keys";
 /// The longest file of keys, in bytes.
@@ -52,9 +56,12 @@ pub struct ProvisionArgs {
     /// What the board is told, TOML or a config blob.
     #[arg(long)]
     config: PathBuf,
-    /// The bundle that it runs.
+    /// The bundle that it runs. If the config names a store, it is the store's first.
     #[arg(long)]
     bundle: PathBuf,
+    /// The site whose clients may ask it and push models to it: see `tadpole-trainer site`. The board's certificate is made if it has none.
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
     /// The board's name, for its network; the config's file name when absent: pole-12 for pole-12.toml.
     #[arg(long)]
     name: Option<String>,
@@ -85,6 +92,8 @@ pub fn run(args: &ProvisionArgs) -> Result<()> {
     let facts = Facts::of(&card)?;
     let model = format!("{STATE}/{}", fit::check(&facts, &config, &bundle.manifest)?);
     warn(&config);
+    let tls = papers(args.site.as_deref(), &name)?;
+    let names = authority::DEVICE_FILES.map(|file| format!("{TLS}/{file}"));
 
     let blob = wire::encode(&config)
         .map_err(|error| Error::invalid(args.config.display().to_string(), error.to_string(), "correct the config"))?;
@@ -94,6 +103,7 @@ pub fn run(args: &ProvisionArgs) -> Result<()> {
         Put { to: CONFIG, content: blob, mode: 0o640 },
         Put { to: &model, content, mode: 0o644 },
     ];
+    puts.extend(names.iter().zip(tls).map(|(to, content)| Put { to, content, mode: 0o640 }));
     puts.extend(keys.map(|content| Put { to: KEYS, content, mode: 0o600 }));
     card.put(&puts)?;
     check(&card, &puts, &model, &bundle)?;
@@ -109,10 +119,29 @@ pub fn run(args: &ProvisionArgs) -> Result<()> {
         bundle.manifest.name,
         bundle.manifest.release
     ))?;
+    match (&config.control, card.read(&names[0])?.is_some()) {
+        (Some(_), false) => {
+            say("nobody can reach its control service: it has no certificate; --site DIR gives it one")?;
+        }
+        (None, true) => say("it has a certificate, and its config no [control]: nobody can reach it")?,
+        _ => {}
+    }
     if card.read(KEYS)?.is_none() {
         say("nobody may log in to it; --authorized-keys FILE says who may")?;
     }
     Ok(())
+}
+
+/// A device's certificate, its key and its clients' authority; nothing without a site.
+fn papers(site: Option<&Path>, name: &str) -> Result<Vec<Vec<u8>>> {
+    let Some(site) = site else { return Ok(Vec::new()) };
+    let authority = Authority::open(site)?;
+    let folder = authority.device_folder(name);
+    if !folder.is_dir() {
+        authority.device(name, &[])?;
+    }
+    let read = |file| fs::read(folder.join(file)).map_err(|error| unreadable(&folder.join(file), &error));
+    authority::DEVICE_FILES.map(read).into_iter().collect()
 }
 
 /// Does the card hold what was written, and does it do by itself?

@@ -1,6 +1,7 @@
 use std::process::Command;
 
 use runtime::ErrorKind;
+use runtime::store::seed;
 
 use super::*;
 
@@ -53,6 +54,7 @@ fn args(folder: &Path, image: &Path, text: &str) -> ProvisionArgs {
         bundle: shipped(),
         name: None,
         authorized_keys: None,
+        site: None,
     }
 }
 
@@ -81,6 +83,28 @@ fn an_image_gets_all_that_makes_a_board_of_it_and_may_get_it_again() {
     assert_eq!(card.read(KEYS).unwrap().unwrap(), b"ssh-ed25519 AAAA me\n");
     let Card::Inside(_, start) = card else { panic!("an image is not mounted") };
     assert_eq!(start, START as u64);
+}
+
+#[test]
+fn a_board_with_a_store_and_a_control_service_gets_its_first_bundle_and_its_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(image) = image(folder.path(), FACTS) else { return };
+    let site = folder.path().join("site");
+    Authority::create(&site).unwrap();
+    let mut args = args(folder.path(), &image, &config(DEMO_KEY, "/var/lib/tadpole/store", "[control]\n"));
+    args.site = Some(site.clone());
+    run(&args).unwrap();
+    let card = Card::open(&image).unwrap();
+    let first = seed::path(Path::new("lib/store")).display().to_string();
+    assert_eq!(card.read(&first).unwrap().unwrap(), fs::read(shipped()).unwrap());
+    let there = || authority::DEVICE_FILES.map(|file| card.read(&format!("{TLS}/{file}")).unwrap().unwrap());
+    let ours = authority::DEVICE_FILES.map(|file| fs::read(site.join("devices/pole-12").join(file)).unwrap());
+    assert_eq!(there(), ours);
+    run(&args).unwrap();
+    assert_eq!(there(), ours, "it keeps its certificate");
+    let text = config(DEMO_KEY, MODEL, "[control]\ntls = \"/var/lib/tadpole/tls\"\n");
+    fs::write(&args.config, text).unwrap();
+    assert!(run(&args).unwrap_err().to_string().contains("control.tls"));
 }
 
 #[test]

@@ -16,9 +16,9 @@ use super::gpio_sim;
 use crate::run::command;
 
 /// Raised when what is made here changes: what an older one made is made anew.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 /// Modules that scenarios ask for.
-const MODULES: [&str; 3] = ["vivid", "gpio-sim", "bcm2835_wdt"];
+const MODULES: [&str; 7] = ["vivid", "gpio-sim", "bcm2835_wdt", "virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
 /// Where they are.
 const LOADED: &str = "modules";
 /// The Raspberry Pis' hardware, described for the kernel.

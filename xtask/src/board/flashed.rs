@@ -74,7 +74,7 @@ fn boot(base: &Base, image: &Image, card: &Path, logs: &Path) -> Result<(Vec<Str
         kernel: image.kernel.display().to_string(),
         initrd,
         arguments: format!("{COMMAND_LINE} {ARGUMENTS}"),
-        card: Some(card),
+        card: Some((card, false)),
         limit: LIMIT,
     };
     let said = Machine::start(base, &boot, logs)?.finish()?;

@@ -74,8 +74,8 @@ pub struct Boot<'a> {
     pub initrd: Vec<u8>,
     /// What the kernel is told beside where its console is.
     pub arguments: String,
-    /// What is in its slot for a card, and is not written to.
-    pub card: Option<&'a Path>,
+    /// What is in its slot for a card, and whether what is written to it stays.
+    pub card: Option<(&'a Path, bool)>,
     /// How long it may take in all, by this machine's clock.
     pub limit: Duration,
 }
@@ -129,8 +129,9 @@ impl Machine {
         run.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
         run.args(["-kernel", &boot.kernel]).arg("-initrd").arg(&disk);
         run.args(["-append", &format!("{kernel} {}", boot.arguments)]);
-        if let Some(card) = boot.card {
-            run.arg("-drive").arg(format!("if=none,id=card,format=raw,snapshot=on,file={}", card.display()));
+        if let Some((card, stays)) = boot.card {
+            let snapshot = if stays { "off" } else { "on" };
+            run.arg("-drive").arg(format!("if=none,id=card,format=raw,snapshot={snapshot},file={}", card.display()));
             run.args(["-device", "virtio-blk-pci,drive=card"]);
         }
         run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.try_clone().context("cannot share a file")?);
@@ -138,6 +139,21 @@ impl Machine {
         let started = Instant::now();
         let console = listen(&mut emulator, errors)?;
         Ok(Self { emulator, console, log, disk, socket, started, until: started + boot.limit })
+    }
+
+    /// Listen until a line begins with `text`; what follows it.
+    ///
+    /// # Errors
+    /// When it says that something failed, ends, or its time is up; the end of the console is in the error.
+    pub fn wait_for(&mut self, text: &str) -> Result<String> {
+        let mut lines = Vec::new();
+        while let Ok(line) = self.console.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            if let Some(rest) = line.strip_prefix(text) {
+                return Ok(rest.to_owned());
+            }
+            lines.push(line);
+        }
+        bail!("the board did not say `{text}`; {}", tail(&lines, &self.log))
     }
 
     /// Listen until it is off.

@@ -1,4 +1,4 @@
-//! `cargo xtask board` and `cargo xtask soak --unplug`: the firmware as it runs on a board, on emulated boards with a real
+//! `cargo xtask board`, `cargo xtask soak --unplug` and `--power`: the firmware as it runs on a board, on emulated boards with a real
 //! kernel, a camera that can be made to fail, and lines whose levels are read from outside.
 //!
 //! | file | what |
@@ -11,6 +11,7 @@
 //! | [`machine`] | a board that is switched on and listened to |
 //! | [`qmp`] | what only the emulator can see |
 //! | [`scenarios`] | what is played, by scripts of `tests/board` |
+//! | [`power`] | a board whose power is cut while models change |
 //! | [`flashed`] | a card as `cargo xtask image` makes it, provisioned, booted, and its watchdog tried |
 //!
 //! Where this machine cannot (nobody to install a cross compiler, no network to fetch a kernel from), the exit code is 77
@@ -22,6 +23,7 @@ mod base;
 mod flashed;
 mod gpio_sim;
 mod machine;
+pub mod power;
 mod qmp;
 mod scenarios;
 mod small;

@@ -26,11 +26,19 @@ pub fn trainer(from: Trainer) -> Result<String> {
     Ok(target().join("debug/tadpole-trainer").display().to_string())
 }
 
+/// Releases of it that are made, from 1.
+const RELEASES: u32 = 3;
+
 /// Make it in `folder`, unless it is there.
 pub fn make(folder: &Path, from: Trainer) -> Result<PathBuf> {
-    let bundle = folder.join("small.tadpole");
-    if bundle.is_file() {
-        return Ok(bundle);
+    releases(folder, from).map(|mut releases| releases.swap_remove(0))
+}
+
+/// As [`make`], and more releases of it.
+pub fn releases(folder: &Path, from: Trainer) -> Result<Vec<PathBuf>> {
+    let bundles: Vec<_> = (1..=RELEASES).map(|n| folder.join(format!("small-{n}.tadpole"))).collect();
+    if bundles.iter().all(|bundle| bundle.is_file()) {
+        return Ok(bundles);
     }
     let trainer = trainer(from)?;
     let work = folder.join("small");
@@ -44,16 +52,15 @@ pub fn make(folder: &Path, from: Trainer) -> Result<PathBuf> {
         "simulate roads --videos 8 --seed 5 --min-seconds 42 --max-seconds 45",
         "extract roads --extractor EXTRACTOR rows",
         "train rows --out run --steps 2 --pairs 2 --seed 1 --validation-share 0",
-        "export run --extractor EXTRACTOR --out small.tadpole --sign KEY",
     ] {
-        let words = line.split(' ').map(|word| match word {
-            "EXTRACTOR" => &extractor,
-            "KEY" => &key,
-            word => word,
-        });
+        let words = line.split(' ').map(|word| if word == "EXTRACTOR" { &extractor } else { word });
         run(command(&trainer).args(words).current_dir(&work))?;
     }
-    fs::rename(work.join("small.tadpole"), &bundle).with_context(|| format!("cannot write {}", bundle.display()))?;
+    for (release, bundle) in (1..).zip(&bundles) {
+        let mut export = command(&trainer);
+        export.args(["export", "run", "--extractor", &extractor, "--sign", &key, "--release", &release.to_string()]);
+        run(export.arg("--out").arg(bundle).current_dir(&work))?;
+    }
     fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))?;
-    Ok(bundle)
+    Ok(bundles)
 }

@@ -8,10 +8,10 @@ use clap::Args;
 use firmware_config::config::Config;
 use runtime::engine::Engines;
 use runtime::store::judge::Limits;
+use runtime::store::report::report;
 use runtime::store::state::{Model, Outcome, State, Trial};
-use runtime::store::{Event, Store, Trust, Turn, is_store, proof};
+use runtime::store::{Event, Store, Trust, Turn, is_store};
 use runtime::{Error, Result};
-use serde_json::{Value, json};
 
 use crate::commands::check::read_config;
 
@@ -102,7 +102,7 @@ pub fn list(args: &ListArgs) -> Result<()> {
     let (_, store) = args.at.open()?;
     let state = store.state()?;
     if args.json {
-        println!("{:#}", to_json(&state));
+        println!("{:#}", report(&state));
     } else {
         print!("{}", table(&state));
     }
@@ -139,16 +139,7 @@ pub fn activate(args: &ActivateArgs) -> Result<()> {
         );
         return Ok(());
     }
-    let proved = store
-        .load(&model, &trust)
-        .and_then(|bundle| proof::gather(&bundle, &Engines::new(trust.engine), &Limits::from(&config.trial)));
-    let evidence = match proved {
-        Ok(evidence) => evidence,
-        Err(error) => {
-            store.advance(&Event::Failed(error.to_string()))?;
-            return Err(error);
-        }
-    };
+    let evidence = store.prove(&model, &trust, &Engines::new(trust.engine), &Limits::from(&config.trial))?;
     println!(
         "{} is proved: largest difference {:e}, 7 of 8 segments within {:.0} ms, {:.0} MB",
         title(&model),
@@ -156,7 +147,7 @@ pub fn activate(args: &ActivateArgs) -> Result<()> {
         evidence.segment_ms,
         evidence.memory_mb
     );
-    if store.advance(&Event::Proved(evidence))? == Turn::Confirmed {
+    if store.state()?.trial.is_none() {
         println!("it is the first, so it is confirmed; `tadpole run` loads it at its next start");
         return Ok(());
     }
@@ -206,30 +197,10 @@ fn table(state: &State) -> String {
     out
 }
 
-fn to_json(state: &State) -> Value {
-    let model =
-        |model: &Model| json!({ "id": model.id, "name": model.name, "release": model.release, "bytes": model.bytes });
-    let pointer = |named: &Option<Model>| named.as_ref().map(model);
-    let past = |past: &Outcome| json!({ "model": model(&past.model), "end": past.end.word(), "reason": past.reason });
-    json!({
-        "current": pointer(&state.current),
-        "candidate": pointer(&state.candidate),
-        "previous": pointer(&state.previous),
-        "trial": state.trial.as_ref().map(|trial| json!({
-            "stage": trial.stage.word(),
-            "starts": trial.starts,
-            "difference": trial.evidence.map(|evidence| evidence.difference),
-            "segment_ms": trial.evidence.map(|evidence| evidence.segment_ms),
-            "memory_mb": trial.evidence.map(|evidence| evidence.memory_mb),
-        })),
-        "releases": state.releases.iter().map(|known| json!({ "name": known.name, "release": known.release })).collect::<Vec<_>>(),
-        "past": state.past.iter().map(past).collect::<Vec<_>>(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use runtime::store::state::{End, Evidence, Release, Stage};
+    use serde_json::Value;
 
     use super::*;
 
@@ -271,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_object_for_programs_has_no_null_where_something_is() {
-        let json = to_json(&state());
+        let json = report(&state());
         assert_eq!(json["current"]["release"], 3);
         assert_eq!(json["candidate"], Value::Null);
         assert_eq!(json["trial"]["segment_ms"], 32.0);

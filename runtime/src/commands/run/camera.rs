@@ -1,10 +1,12 @@
 //! One camera of a run: its source is opened, joined to the model and watched, until it ends, fails or is told to stop.
 //! Whoever supervises it starts it again.
 
+use std::sync::Arc;
+
 use firmware_config::config::Camera;
 use runtime::Result;
 use runtime::health::shedding::Shed;
-use runtime::health::{Clock, Health};
+use runtime::health::{Clock as _, Health, SystemClock};
 use runtime::output::Outputs;
 use runtime::pipeline::watch::{Seen, Shared, Watch, lock};
 use runtime::pipeline::{Pipeline, RuleOverrides};
@@ -19,7 +21,7 @@ use super::stop::Stop;
 /// What all cameras of a run share.
 pub struct Site<'a> {
     /// The model, and whichever is tried beside it.
-    pub live: &'a Live,
+    pub live: &'a Arc<Live>,
     /// What the config says of its alarm rule.
     pub over: RuleOverrides,
     /// Who is told.
@@ -27,7 +29,7 @@ pub struct Site<'a> {
     /// How many clips are looked at.
     pub shed: Shared<Shed>,
     /// The time.
-    pub clock: &'a dyn Clock,
+    pub clock: SystemClock,
     /// Whether the run is to end.
     pub stop: &'a Stop,
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use firmware_config::config::Config;
 use runtime::bundle::Bundle;
 use runtime::engine::Engines;
+use runtime::health::Clock as _;
 use runtime::health::supervision::panics;
 use runtime::output::{FaultEvent, Outputs};
 use runtime::pipeline::RuleOverrides;
@@ -24,7 +25,7 @@ use super::camera::Site;
 /// How often the driver looks.
 const PERIOD: Duration = Duration::from_millis(500);
 /// What journal and log call it.
-const NAME: &str = "model";
+pub const NAME: &str = "model";
 
 /// The models of a run.
 pub struct Models {
@@ -51,10 +52,13 @@ impl Models {
             return Ok(Self { live: Arc::new(Live::new(lead, cameras)), driver: None, told: Vec::new() });
         }
         let (store, trust) = (Store::new(path), Trust { keys: config.trusted(), engine: choice });
+        let limits = Limits::from(&config.trial);
+        if let Some(model) = store.sow(&trust, &engines(choice, &store), &limits)? {
+            log::info!("{NAME}: {} release {} is the first of {}", model.name, model.release, path.display());
+        }
         let boot = store.boot(&trust)?;
         let lead = lead(boot.bundle, engines(choice, &store), config);
         let live = Arc::new(Live::new(lead, cameras));
-        let limits = Limits::from(&config.trial);
         let driver = Driver::new(Arc::clone(&live), store, trust, overrides(config), limits, &boot.state);
         Ok(Self { live, driver: Some(driver), told: boot.told })
     }
@@ -102,7 +106,8 @@ fn lead(bundle: Bundle, engines: Engines, config: &Config) -> Lead {
     Lead { bundle: Arc::new(bundle), engines }
 }
 
-fn fault(outputs: &Shared<Outputs>, reason: String, restart_s: Option<u64>) {
+/// Tell log and outputs that something is wrong with a model.
+pub fn fault(outputs: &Shared<Outputs>, reason: String, restart_s: Option<u64>) {
     log::error!("{NAME}: {reason}");
     let event = FaultEvent { camera: NAME.into(), kind: ErrorKind::Failed, reason, restart_s };
     lock(outputs).failed(&event).iter().for_each(|error| log::error!("{NAME}: {error}"));

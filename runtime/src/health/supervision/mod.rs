@@ -70,6 +70,8 @@ pub enum Stage {
     },
     /// What looks after all cameras; without it nobody would know of anything.
     Watcher,
+    /// What cameras do without, by the name under which it is recorded: it is started again for ever.
+    Aside(&'static str),
 }
 
 /// What a supervisor works with, the same for all stages of a run.
@@ -95,8 +97,10 @@ impl Supervisor<'_> {
         let name = match stage {
             Stage::Camera { number, .. } => lock(&self.healths[number]).camera().to_owned(),
             Stage::Watcher => WATCHER.to_owned(),
+            Stage::Aside(name) => name.to_owned(),
         };
         let mut restarts = Restarts::default();
+        let mut told = String::new();
         loop {
             let begun = self.clock.now();
             let Err(error) = panics::caught(&name, &mut life) else { return Ok(()) };
@@ -107,7 +111,11 @@ impl Supervisor<'_> {
             } else {
                 restarts.failed(error.kind, now.saturating_sub(begun), self.alone(stage, now))
             };
-            self.record(stage, &name, &error, wait);
+            // What is done without may fail in the same way for weeks: it is told once.
+            if !matches!(stage, Stage::Aside(_)) || told != error.to_string() {
+                self.record(stage, &name, &error, wait);
+                told = error.to_string();
+            }
             match wait {
                 Some(wait) if (self.pause)(wait) => return Ok(()),
                 Some(_) => {}
@@ -121,9 +129,13 @@ impl Supervisor<'_> {
         }
     }
 
-    /// True when no other camera scores. Who looks after all of them has no other.
+    /// True when no other camera scores. Who looks after all of them has no other; what they do without harms none.
     fn alone(&self, stage: Stage, now: Duration) -> bool {
-        let Stage::Camera { number, .. } = stage else { return true };
+        let number = match stage {
+            Stage::Camera { number, .. } => number,
+            Stage::Watcher => return true,
+            Stage::Aside(_) => return false,
+        };
         !self.healths.iter().enumerate().any(|(n, health)| n != number && lock(health).scores(now))
     }
 

@@ -155,6 +155,17 @@ fn what_is_away_is_tried_for_ever() {
 }
 
 #[test]
+fn what_cameras_do_without_is_tried_for_ever_and_told_once() {
+    let run = Run::new();
+    let (ended, waits) = run.attend(Stage::Aside("control service"), 50, broken);
+    assert!(ended.is_ok() && !run.gave_up());
+    assert_eq!((waits.len(), waits.last()), (50, Some(&30)));
+    let notes = lock(&run.notes.0);
+    assert_eq!((notes.len(), notes[0].camera.as_str()), (1, "control service"));
+    assert!(run.healths.iter().all(|health| lock(health).reason().is_none()), "no camera is worse for it");
+}
+
+#[test]
 fn a_recording_that_fails_is_over_and_harms_nobody() {
     let run = Run::new();
     let (ended, waits) = run.attend(Stage::Camera { number: 1, live: false }, 99, || panic!("damaged"));

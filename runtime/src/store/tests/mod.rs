@@ -34,12 +34,12 @@ use power::PowerDisk;
 
 const EVIDENCE: Evidence = Evidence { difference: 1e-6, segment_ms: 120.0, memory_mb: 30.0 };
 
-fn key(seed: u8) -> SigningKey {
+pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
 /// Trusts key 1.
-fn trust() -> Trust {
+pub(crate) fn trust() -> Trust {
     Trust { keys: TrustedKeys::only((&key(1)).into()), engine: EngineChoice::Tract }
 }
 
@@ -52,7 +52,7 @@ fn store(disk: &PowerDisk) -> Store {
 }
 
 /// A manifest with an extractor: window 4, rows of 3 numbers, clips of one frame of 2 x 2.
-fn release(release: u64) -> (Manifest, Vec<Vec<u8>>) {
+pub(crate) fn release(release: u64) -> (Manifest, Vec<Vec<u8>>) {
     let contents = vec![format!("head of release {release}").into_bytes(), b"the extractor".to_vec()];
     let extractor = FileEntry::of("extractor.onnx", FileRole::Extractor, &contents[1]);
     let input = ClipContract {
@@ -88,7 +88,7 @@ fn release(release: u64) -> (Manifest, Vec<Vec<u8>>) {
 }
 
 /// The bytes of a bundle, signed with key `by`.
-fn packed((manifest, contents): &(Manifest, Vec<Vec<u8>>), by: u8) -> Vec<u8> {
+pub(crate) fn packed((manifest, contents): &(Manifest, Vec<Vec<u8>>), by: u8) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.tadpole");
     let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
@@ -97,26 +97,26 @@ fn packed((manifest, contents): &(Manifest, Vec<Vec<u8>>), by: u8) -> Vec<u8> {
 }
 
 /// The bundle of a release, signed with key 1. Asked for thousands of times, made once.
-fn bundle_of(number: u64) -> Vec<u8> {
+pub(crate) fn bundle_of(number: u64) -> Vec<u8> {
     static MADE: Mutex<BTreeMap<u64, Vec<u8>>> = Mutex::new(BTreeMap::new());
     MADE.lock().unwrap().entry(number).or_insert_with(|| packed(&release(number), 1)).clone()
 }
 
-fn id_of(number: u64) -> String {
+pub(crate) fn id_of(number: u64) -> String {
     manifest::id(&release(number).0.encode().unwrap())
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-fn install(store: &Store, number: u64) -> Result<()> {
+pub(crate) fn install(store: &Store, number: u64) -> Result<()> {
     let bytes = bundle_of(number);
     store.install_from("bundle", &bytes[..], bytes.len() as u64, &trust()).map(|_| ())
 }
 
 /// Take a release through its whole trial.
-fn adopt(store: &Store, number: u64) {
+pub(crate) fn adopt(store: &Store, number: u64) {
     install(store, number).unwrap();
     store.activate(None, false, false).unwrap();
     for event in [Event::Proved(EVIDENCE), Event::ShadowBegun, Event::Passed, Event::Passed] {

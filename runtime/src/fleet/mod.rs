@@ -1,0 +1,175 @@
+//! One camera among thousands: models are pulled from a server, a broker is told whether the camera is there, and rings when something
+//! waits. In: `[hawkbit]` and `[output.mqtt]` of a config. Out: a bundle in the store, activated, and what servers are told.
+//!
+//! | file | what |
+//! |---|---|
+//! | here | [`Fleet`]: the threads of both; what they tell of this [`Device`] |
+//! | [`pull`] | the hawkBit client: poll, fetch, activate, tell how the trial ended |
+//! | [`standing`] | where a deployment stands, from what the store knows: pure |
+//! | [`ddi`] | hawkBit's API: what is said, and HTTP |
+//! | [`mqtt`] | presence, the present model, the doorbell |
+//! | [`pace`] | how long to wait before asking again: pure |
+//! | [`bell`] | a doorbell between threads |
+//! | [`tls`] | whose certificates are believed |
+//!
+//! No camera's thread comes here, and nothing here waits for one: a server that hangs holds up its own thread alone, and the end of
+//! the run waits for neither longer than [`FAREWELL`]. What is fetched goes through the store like any other bundle.
+
+pub mod bell;
+pub mod ddi;
+pub mod mqtt;
+pub mod pace;
+pub mod pull;
+pub mod standing;
+pub mod tls;
+
+use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use firmware_config::Config;
+
+use crate::health::supervision::panics;
+use crate::store::state::{Stage, State};
+use crate::store::{Store, Trust};
+use crate::{Error, Result};
+use bell::Bell;
+use ddi::client::Client;
+use mqtt::Presence;
+use pace::Pace;
+use pull::Pull;
+
+/// How long the end of a run waits for goodbyes.
+pub const FAREWELL: Duration = Duration::from_millis(400);
+/// The longest token or password, in bytes.
+const SECRET_BYTES_MAX: usize = 4096;
+
+/// What servers are told of a device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// What the config has compute its models.
+    pub engine: String,
+    /// Its cameras' names.
+    pub cameras: Vec<String>,
+    /// The model that was loaded at the start.
+    pub model: Running,
+}
+
+/// A model as servers are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its release counter.
+    pub release: u64,
+}
+
+/// The threads that talk to servers.
+pub struct Fleet {
+    bell: Bell,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Device {
+    /// The model that decides: of the store's record, else the one of the start.
+    fn model(&self, state: Option<&State>) -> Running {
+        let current = state.and_then(|state| state.current.as_ref());
+        current.map_or_else(
+            || self.model.clone(),
+            |model| Running { id: model.id.clone(), name: model.name.clone(), release: model.release },
+        )
+    }
+}
+
+impl Fleet {
+    /// Start what a config names; nothing is started when it names neither. Paths of the config are found `beside` it.
+    ///
+    /// # Errors
+    /// When a token, password or authority cannot be read, when `[hawkbit]` finds no `store`, or there is no thread.
+    pub fn start(
+        config: &Config,
+        beside: impl Fn(&str) -> PathBuf,
+        device: &Device,
+        store: Option<(PathBuf, Trust)>,
+    ) -> Result<Self> {
+        let mut fleet = Self { bell: Bell::default(), threads: Vec::new() };
+        let authority = |ca: &Option<String>| ca.as_ref().map(|ca| tls::authority(&beside(ca))).transpose();
+        let folder = store.as_ref().map(|(folder, _)| folder.clone());
+        if let Some(hawkbit) = &config.hawkbit {
+            let Some((folder, trust)) = store else {
+                let remedy = "let `[model] bundle` name a folder: docs/guide/fleet.md";
+                return Err(Error::invalid("hawkbit", "needs a store to put models into", remedy));
+            };
+            let token = secret(&beside(&hawkbit.token_file))?;
+            let client = Client::new(hawkbit, &token, authority(&hawkbit.ca)?.as_deref());
+            let pull = Pull::new(client, Store::new(folder), trust, device.clone(), fleet.bell.clone());
+            let pace = Pace::of(&hawkbit.device);
+            fleet.spawn("hawkbit", move || pull.run(pace))?;
+        }
+        if let Some(mqtt) = &config.output.mqtt {
+            let password = mqtt.password_file.as_ref().map(|file| secret(&beside(file))).transpose()?;
+            let tls = mqtt.address().is_some_and(|(encrypted, _)| encrypted);
+            let tls = if tls { Some(tls::client(authority(&mqtt.ca)?)?) } else { None };
+            let device = device.clone();
+            let store = folder.map(Store::new);
+            let model = Box::new(move || model_line(&device, store.as_ref()));
+            let presence = Presence::new(mqtt, password, tls, model, config.hawkbit.is_some(), fleet.bell.clone())?;
+            fleet.spawn("mqtt", move || presence.run())?;
+        }
+        Ok(fleet)
+    }
+
+    /// Say goodbye, and leave behind what does not end in [`FAREWELL`].
+    pub fn end(self) {
+        self.bell.end();
+        let until = Instant::now() + FAREWELL;
+        while !self.threads.iter().all(JoinHandle::is_finished) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn spawn(&mut self, name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let guarded = move || {
+            if let Err(panic) = panics::catch(work) {
+                log::error!("{}", panic.error(name));
+            }
+        };
+        let thread = Builder::new().name(name.into()).spawn(guarded);
+        let thread =
+            thread.map_err(|e| Error::failed(name, format!("no thread can be started: {e}"), "free some memory"))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+/// The model that decides, and the one that is on trial, as one JSON object.
+fn model_line(device: &Device, store: Option<&Store>) -> String {
+    let state = store.and_then(|store| store.state().ok());
+    let model = device.model(state.as_ref());
+    let trial = state.as_ref().and_then(|state| Some((state.on_trial()?, state.trial.as_ref()?.stage)));
+    let unconfirmed = trial.is_some_and(|(_, stage)| stage == Stage::Unconfirmed);
+    let beside = trial.filter(|_| !unconfirmed).map(|(model, stage)| {
+        serde_json::json!({ "id": model.id, "name": model.name, "release": model.release, "stage": stage.word() })
+    });
+    let stage = if unconfirmed { Stage::Unconfirmed.word() } else { "confirmed" };
+    let Running { id, name, release } = model;
+    serde_json::json!({ "id": id, "name": name, "release": release, "stage": stage, "trial": beside }).to_string()
+}
+
+/// A token or password: a file's text without the white space around it.
+fn secret(file: &Path) -> Result<String> {
+    let subject = file.display().to_string();
+    let remedy = "write the secret into it, in one line, readable by the service";
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| Error::invalid(&subject, format!("cannot be read: {error}"), remedy))?;
+    let text = text.trim();
+    if text.is_empty() || text.len() > SECRET_BYTES_MAX || text.contains(char::is_control) {
+        return Err(Error::invalid(subject, "holds no secret of one line", remedy));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Models to send: releases of the shipped one, and such as no camera should keep. What is wrong with the bad ones is in the
+//! model itself: its graphs run, and a camera has to find out.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use firmware_config::manifest::{FileEntry, FileRole};
+use firmware_config::sign::SigningKey;
+use prost::Message as _;
+use runtime::bundle::{self, Bundle, demo_keys};
+use sha2::{Digest as _, Sha256};
+use system_tests::shipped;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
+
+/// The key of the given number.
+pub fn key(number: u8) -> SigningKey {
+    SigningKey::from_bytes(&[number; 32])
+}
+
+/// What a model is to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The shipped one.
+    Good,
+    /// Its golden scores are another model's.
+    WrongGolden,
+    /// It computes what it should, and something long besides.
+    Slow,
+    /// It computes what it should on its golden clip, and NaN on what a road looks like.
+    NanOnTheRoad,
+}
+
+/// The shipped model as another release and of another kind, signed with key `by`; the file's path.
+pub fn release(folder: &Path, number: u64, kind: Kind, by: u8) -> String {
+    let Bundle { mut manifest, mut contents, .. } = Bundle::open(shipped(), &demo_keys()).unwrap();
+    manifest.release = number;
+    let file = manifest.files.iter().position(|file| file.role == FileRole::Extractor).unwrap();
+    match kind {
+        Kind::Good => {}
+        Kind::WrongGolden => manifest.golden.head_scores[0] = 1.0 - manifest.golden.head_scores[0],
+        Kind::Slow => contents[file] = slow(&contents[file], manifest.contract.feature_width as usize),
+        Kind::NanOnTheRoad => {
+            let golden = manifest.golden.extractor.as_ref().unwrap().row[0];
+            contents[file] = nan_unless_near(&contents[file], golden);
+        }
+    }
+    if let Some(input) = &mut manifest.contract.input {
+        input.extractor_sha256 = hex::encode(Sha256::digest(&contents[file]));
+    }
+    manifest.files[file] = FileEntry::of(&manifest.files[file].name, FileRole::Extractor, &contents[file]);
+    let path = folder.join(format!("release-{number}-{kind:?}-{by}.tadpole"));
+    let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
+    bundle::write(&path, &manifest, &contents, &key(by)).unwrap();
+    path.display().to_string()
+}
+
+/// Matrix products beside the graph, whose result is multiplied by nothing and added: half a second or more on any machine.
+fn slow(onnx: &[u8], width: usize) -> Vec<u8> {
+    const WIDTH: usize = 2048;
+    extended(onnx, |row, out| {
+        let mut nodes = Vec::new();
+        let mut last = row.to_owned();
+        for n in 0..600 {
+            let next = format!("slow_{n}");
+            let weights = if n == 0 { "slow_first" } else { "slow_weights" };
+            nodes.push(node("MatMul", &[&last, weights], &next));
+            last = next;
+        }
+        nodes.push(node("ReduceMean", &[&last], "slow_mean"));
+        nodes.push(node("Mul", &["slow_mean", "slow_nothing"], "slow_zero"));
+        nodes.push(node("Add", &[row, "slow_zero"], out));
+        let small = 1.0 / WIDTH as f32;
+        let weights = vec![
+            tensor("slow_first", &[width, WIDTH], small),
+            tensor("slow_weights", &[WIDTH, WIDTH], small),
+            tensor("slow_nothing", &[], 0.0),
+        ];
+        (nodes, weights)
+    })
+}
+
+/// `row + (s - s)` with `s = sqrt(1/100 - (row[0] - golden)^2)`: the row itself as long as its first number is the golden clip's.
+fn nan_unless_near(onnx: &[u8], golden: f32) -> Vec<u8> {
+    extended(onnx, |row, out| {
+        let mut first = node("Gather", &[row, "nan_first"], "nan_number");
+        let axis = AttributeProto {
+            name: "axis".into(),
+            r#type: AttributeType::Int as i32,
+            i: 1,
+            ..AttributeProto::default()
+        };
+        first.attribute.push(axis);
+        let nodes = vec![
+            first,
+            node("Sub", &["nan_number", "nan_golden"], "nan_off"),
+            node("Mul", &["nan_off", "nan_off"], "nan_square"),
+            node("Sub", &["nan_near", "nan_square"], "nan_left"),
+            node("Sqrt", &["nan_left"], "nan_root"),
+            node("Mul", &["nan_root", "nan_tiny"], "nan_small"),
+            node("Add", &[row, "nan_small"], out),
+        ];
+        let first = TensorProto {
+            name: "nan_first".into(),
+            data_type: DataType::Int64 as i32,
+            int64_data: vec![0],
+            ..TensorProto::default()
+        };
+        let weights = vec![
+            first,
+            tensor("nan_golden", &[], golden),
+            tensor("nan_near", &[], 0.01),
+            tensor("nan_tiny", &[], 1e-9),
+        ];
+        (nodes, weights)
+    })
+}
+
+/// The graph with nodes behind its output: they are given that value's new name, and put out the old one.
+fn extended(onnx: &[u8], more: impl FnOnce(&str, &str) -> (Vec<NodeProto>, Vec<TensorProto>)) -> Vec<u8> {
+    let mut model = ModelProto::decode(onnx).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let out = graph.output[0].name.clone();
+    let row = format!("{out}_before");
+    for name in graph.node.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output)) {
+        if *name == out {
+            name.clone_from(&row);
+        }
+    }
+    let (nodes, weights) = more(&row, &out);
+    graph.node.extend(nodes);
+    graph.initializer.extend(weights);
+    model.encode_to_vec()
+}
+
+fn node(op: &str, input: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        name: format!("make_{output}"),
+        op_type: op.into(),
+        input: input.iter().map(|name| (*name).to_owned()).collect(),
+        output: vec![output.to_owned()],
+        ..NodeProto::default()
+    }
+}
+
+fn tensor(name: &str, shape: &[usize], value: f32) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        data_type: DataType::Float as i32,
+        dims: shape.iter().map(|n| *n as i64).collect(),
+        float_data: vec![value; shape.iter().product()],
+        ..TensorProto::default()
+    }
+}

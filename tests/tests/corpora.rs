@@ -1,0 +1,134 @@
+//! The fuzz corpora, replayed through what the targets do, by the ordinary compiler. Seeds are made by
+//! `TADPOLE_WRITE_CORPORA=1 cargo test -p system-tests --test corpora`; what a fuzzer found is added by hand, and stays.
+
+#![allow(clippy::unwrap_used)]
+
+#[allow(clippy::expect_used, clippy::unwrap_used)]
+#[path = "../../fuzz/src/lib.rs"]
+mod targets;
+
+use std::path::PathBuf;
+
+use firmware_config::config::Config;
+use firmware_config::wire;
+use runtime::bundle::Bundle;
+use trainer::onnx::builder::{ElementType, GraphBuilder};
+
+/// The inputs of a target.
+fn corpus(target: &str) -> PathBuf {
+    system_tests::root().join("fuzz/corpus").join(target)
+}
+
+fn replay(target: &str, seeds: Vec<(&str, Vec<u8>)>, run: fn(&[u8])) {
+    let folder = corpus(target);
+    if std::env::var_os("TADPOLE_WRITE_CORPORA").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, bytes) in seeds {
+            std::fs::write(folder.join(name), bytes).unwrap();
+        }
+    }
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} holds nothing", folder.display());
+    for file in files {
+        println!("{}", file.display());
+        run(&std::fs::read(file).unwrap());
+    }
+}
+
+const SMALL: &str = "[[camera]]\nname = \"north\"\nsource = \"sim://?seed=1\"\n[model]\nbundle = \"m.tadpole\"\n\
+    trusted_keys = [\"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c\"]\n";
+
+/// Everything that a config can say.
+fn large() -> String {
+    let more = "[alarm]\nthreshold = 0.5\nrelease_ratio = 0.8\nmin_length_s = 1.0\ncool_down_s = 30\n\
+        [output.gpio]\nkind = \"cdev\"\nline = 17\n[output.journal]\npath = \"events.jsonl\"\n\
+        [output.mqtt]\nbroker = \"mqtts://b:8883\"\ntopic = \"t/p\"\nuser = \"u\"\npassword_file = \"p\"\nca = \"c\"\n\
+        [control]\nlisten = \"0.0.0.0:8443\"\n[hawkbit]\nserver = \"https://h:1\"\ndevice = \"d\"\ntoken_file = \"t\"\n\
+        [trial]\nstage_s = 5\nsegment_ms = 640\nmemory_mb = 1\nresident_mb = 1\ndrift = 1\n";
+    format!("{SMALL}{more}")
+}
+
+#[test]
+fn config_toml() {
+    let seeds = vec![
+        ("small.toml", SMALL.into()),
+        ("large.toml", large().into()),
+        ("unknown-key.toml", SMALL.replace("name", "nmae").into()),
+    ];
+    replay("config_toml", seeds, targets::config_toml);
+}
+
+#[test]
+fn config_blob() {
+    let blob = |text: &str| wire::encode(&Config::from_toml(text).unwrap()).unwrap();
+    let (small, large) = (blob(SMALL), blob(&large()));
+    // Behind the header and before the checksum: the payload alone is what mutations should meet.
+    let payload = |blob: &[u8]| blob[14..blob.len() - 4].to_vec();
+    let seeds = vec![
+        ("small-payload", payload(&small)),
+        ("large-payload", payload(&large)),
+        ("small", small),
+        ("large", large),
+    ];
+    replay("config_blob", seeds, targets::config_blob);
+}
+
+#[test]
+fn manifest() {
+    let bytes = targets::signed(b"graph");
+    let trusted = firmware_config::TrustedKeys::only((&targets::key()).into());
+    let bundle = Bundle::from_reader("seed", &bytes[..], bytes.len() as u64, &trusted).unwrap();
+    let whole = bundle.manifest.encode().unwrap();
+    let seeds = vec![("payload", whole[14..whole.len() - 4].to_vec()), ("whole", whole)];
+    replay("manifest", seeds, targets::manifest);
+}
+
+#[test]
+fn bundle_tar() {
+    let whole = targets::signed(b"graph");
+    let mut more = whole.clone();
+    more.extend([0; 512]);
+    let seeds = vec![("cut", whole[..1000].to_vec()), ("more", more), ("whole", whole)];
+    replay("bundle_tar", seeds, targets::bundle_tar);
+}
+
+#[test]
+fn onnx() {
+    let seeds = vec![("float.onnx", float_head()), ("int8.onnx", int8_head()), ("empty.onnx", Vec::new())];
+    replay("onnx", seeds, targets::onnx);
+}
+
+/// Rows `[1, 4, 3]` to scores `[1, 4]`: enough operators for a fuzzer to break.
+fn float_head() -> Vec<u8> {
+    let mut graph = GraphBuilder::new("head", "");
+    let x = graph.input("rows", ElementType::F32, &[1, 4, 3]);
+    let w = graph.f32s("w", &[3, 2], &[0.1, -0.2, 0.3, -0.4, 0.5, -0.6]);
+    let bias = graph.f32s("b", &[2], &[0.1, 0.2]);
+    let hidden = graph.linear(&x, &w, Some(&bias));
+    let hidden = graph.relu(&hidden);
+    let out = graph.f32s("v", &[2, 1], &[1.0, -1.0]);
+    let score = graph.matmul(&hidden, &out);
+    let score = graph.sigmoid(&score);
+    let shape = graph.i64s("shape", &[1, 4]);
+    let score = graph.node("Reshape", &[&score, &shape], Vec::new());
+    graph.output("scores", &score, ElementType::F32, &[1, 4]);
+    graph.finish().unwrap()
+}
+
+/// The same shapes through 8-bit products, as the exporter writes them.
+fn int8_head() -> Vec<u8> {
+    let mut graph = GraphBuilder::new("head", "");
+    let x = graph.input("rows", ElementType::F32, &[1, 4, 3]);
+    let scale = graph.scalar(0.01);
+    let rows = graph.quantize_i8(&x, &scale);
+    let w = graph.i8s("w", &[3, 1], &[10, -20, 30]);
+    let product = graph.matmul_integer(&rows, &w);
+    let product = graph.cast(&product, ElementType::F32);
+    let score = graph.mul(&product, &scale);
+    let score = graph.transpose(&score, &[0, 2, 1]);
+    let shape = graph.i64s("shape", &[1, 4]);
+    let score = graph.node("Reshape", &[&score, &shape], Vec::new());
+    graph.output("scores", &score, ElementType::F32, &[1, 4]);
+    graph.finish().unwrap()
+}
