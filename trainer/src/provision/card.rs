@@ -82,8 +82,12 @@ impl Card {
                 let mut requests = String::new();
                 let folders: BTreeSet<&str> =
                     files.iter().filter_map(|file| Some(file.to.rsplit_once('/')?.0)).collect();
-                // One that is there is refused, and that is well.
-                folders.iter().for_each(|folder| _ = writeln!(requests, "mkdir /{folder}"));
+                for folder in folders {
+                    // To make one that is there would damage the partition: debugfs forgets an inode.
+                    if !self.has_folder(folder)? {
+                        let _ = writeln!(requests, "mkdir /{folder}");
+                    }
+                }
                 for (number, file) in files.iter().enumerate() {
                     let from = work.path().join(number.to_string());
                     fs::write(&from, &file.content).map_err(|error| no_room(&error))?;
@@ -135,6 +139,12 @@ impl Card {
                 look(&work.path().join("file"))
             }
         }
+    }
+
+    /// Whether a partition that is not mounted has this folder.
+    fn has_folder(&self, name: &str) -> Result<bool> {
+        let out = output(e2fsprogs("debugfs").arg("-R").arg(format!("stat /{name}")).arg(self.named()))?;
+        Ok(String::from_utf8_lossy(&out.stdout).contains("Type: directory"))
     }
 
     /// The partition as e2fsprogs name it.
