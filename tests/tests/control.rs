@@ -325,13 +325,17 @@ fn a_model_that_is_pushed_through_cuts_is_tried_confirmed_and_taken_back() {
         drop(stream);
         let begun = Instant::now();
         loop {
-            let there = push.arrived(&package).unwrap();
-            assert!(!there.whole && begun.elapsed() < PATIENCE);
-            if there.bytes as usize > have {
-                have = there.bytes as usize;
-                break;
+            assert!(begun.elapsed() < PATIENCE, "{have} bytes are there, and no more come");
+            // Whoever asks too often is told to wait.
+            match push.arrived(&package) {
+                Ok(there) if there.bytes as usize > have => {
+                    have = there.bytes as usize;
+                    break;
+                }
+                Ok(_) => {}
+                Err(failure) => assert!(failure.may_pass(), "{failure:?}"),
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(125));
         }
     }
     // What breaks the rules is refused, and what has arrived stays.

@@ -37,11 +37,30 @@ fn gap(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[test]
-fn a_trained_head_scores_alike_in_burn_tract_and_onnxruntime() {
+fn a_trained_denet_scores_alike_in_burn_tract_and_onnxruntime() {
+    heads_agree("denet");
+}
+
+#[test]
+fn a_trained_mil_scores_alike_in_burn_tract_and_onnxruntime() {
+    heads_agree("mil");
+}
+
+#[test]
+fn a_trained_mtn_scores_alike_in_burn_tract_and_onnxruntime() {
+    heads_agree("mtn");
+}
+
+#[test]
+fn a_trained_lanet_scores_alike_in_burn_tract_and_onnxruntime() {
+    heads_agree("lanet");
+}
+
+fn heads_agree(model: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     data_set(&folder.path().join("data"), WIDTH);
-    succeed("tadpole-trainer", ["train", &path("data"), "--out", &path("run"), "--steps", "3"]);
+    succeed("tadpole-trainer", ["train", &path("data"), "--model", model, "--out", &path("run"), "--steps", "3"]);
     succeed("tadpole-trainer", ["keygen", &path("key.pem")]);
     succeed("tadpole-trainer", ["export", &path("run"), "--out", &path("m.tadpole"), "--sign", &path("key.pem")]);
     let graph = folder.path().join("m.head.onnx");
@@ -90,7 +109,7 @@ fn a_trained_step_scores_as_full_windows_in_our_kernels_and_onnxruntime() {
     let burn = run_scorer(&run).unwrap()(&windows, WINDOWS).unwrap();
     for look_ahead in [0, 3] {
         let expected: Vec<f32> = burn.chunks(64).map(|scores| scores[63 - look_ahead]).collect();
-        let onnx = step::of_run(&run, look_ahead, Precision::Float32).unwrap();
+        let onnx = step::of_run(&run, look_ahead, Precision::Float32).unwrap().unwrap();
         let mut ours = StepHead::new(StepModel::from_onnx(&onnx).unwrap());
         let ours: Vec<f32> = rows.chunks(WIDTH).filter_map(|row| ours.push(row)).collect();
         let found = gap(&expected, &ours);

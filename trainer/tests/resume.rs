@@ -4,10 +4,21 @@
 
 mod common;
 
+use trainer::model::Model;
 use trainer::train::{Device, train};
 
 #[test]
-fn resumed_equals_unbroken() {
+fn a_resumed_denet_equals_an_unbroken_one() {
+    resumed_equals_unbroken(Model::DeNet);
+}
+
+/// It has running statistics, which are no weights.
+#[test]
+fn a_resumed_mtn_equals_an_unbroken_one() {
+    resumed_equals_unbroken(Model::Mtn);
+}
+
+fn resumed_equals_unbroken(model: Model) {
     let folder = tempfile::tempdir().unwrap();
     let dataset = common::separable(&folder.path().join("data"));
     let log = |name: &str| {
@@ -21,7 +32,7 @@ fn resumed_equals_unbroken() {
         lines
     };
     let run = |name: &str, steps: u64, resume: bool| {
-        train(&dataset, &common::tiny(steps), 4, Device::Cpu, &folder.path().join(name), resume).unwrap().run
+        train(&dataset, &common::tiny(model, steps), 4, Device::Cpu, &folder.path().join(name), resume).unwrap().run
     };
     let whole = run("whole", 20, false);
     run("parts", 10, false);
@@ -39,6 +50,7 @@ fn resumed_equals_unbroken() {
     };
     assert_eq!(scores(&whole), scores(&parts));
 
-    let other = train(&dataset, &common::tiny(30), 5, Device::Cpu, &folder.path().join("parts"), true).unwrap_err();
+    let other =
+        train(&dataset, &common::tiny(model, 30), 5, Device::Cpu, &folder.path().join("parts"), true).unwrap_err();
     assert!(other.to_string().contains("was begun with another seed"), "{other}");
 }

@@ -28,8 +28,8 @@ pub const UPLOAD_MAX: Duration = Duration::from_mins(15);
 pub const CONNECTION_MAX: Duration = Duration::from_mins(30);
 /// New connections of one address.
 pub const CONNECTION_RATE: Rate = Rate { burst: 64, per_second: 8 };
-/// Requests of one client.
-pub const REQUEST_RATE: Rate = Rate { burst: 64, per_second: 8 };
+/// Requests of one client: a bundle of half a gigabyte comes in five hundred pieces.
+pub const REQUEST_RATE: Rate = Rate { burst: 256, per_second: 32 };
 /// Clients whose rates are remembered.
 const KEYS_MAX: usize = 1024;
 

@@ -1,7 +1,8 @@
 //! Models to send: releases of the shipped one, and such as no camera should keep. What is wrong with the bad ones is in the
 //! model itself: its graphs run, and a camera has to find out.
 
-#![allow(clippy::unwrap_used)]
+// Each test uses some of it.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::Path;
 
@@ -57,13 +58,16 @@ pub fn release(folder: &Path, number: u64, kind: Kind, by: u8) -> String {
     path.display().to_string()
 }
 
-/// Matrix products beside the graph, whose result is multiplied by nothing and added: half a second or more on any machine.
+/// Matrix products beside the graph, whose result is multiplied by nothing and added: 50 thousand million multiplications, so that
+/// a machine of any sort takes its time.
 fn slow(onnx: &[u8], width: usize) -> Vec<u8> {
     const WIDTH: usize = 2048;
+    const ROWS: usize = 64;
+    const PRODUCTS: usize = 200;
     extended(onnx, |row, out| {
-        let mut nodes = Vec::new();
-        let mut last = row.to_owned();
-        for n in 0..600 {
+        let mut nodes = vec![node("Add", &[row, "slow_rows"], "slow_start")];
+        let mut last = "slow_start".to_owned();
+        for n in 0..PRODUCTS {
             let next = format!("slow_{n}");
             let weights = if n == 0 { "slow_first" } else { "slow_weights" };
             nodes.push(node("MatMul", &[&last, weights], &next));
@@ -76,6 +80,7 @@ fn slow(onnx: &[u8], width: usize) -> Vec<u8> {
         let weights = vec![
             tensor("slow_first", &[width, WIDTH], small),
             tensor("slow_weights", &[WIDTH, WIDTH], small),
+            tensor("slow_rows", &[ROWS, width], 0.0),
             tensor("slow_nothing", &[], 0.0),
         ];
         (nodes, weights)

@@ -13,7 +13,7 @@ use crate::dataset::Statistics;
 use crate::export::products::{Activations, Form};
 use crate::export::ranges::Ranges;
 use crate::export::step::Precision;
-use crate::export::{head, step};
+use crate::export::{denet, step};
 use crate::model::Detector as _;
 use crate::model::denet::{DeNet, DeNetConfig};
 use crate::model::noise::{self, generator};
@@ -47,7 +47,7 @@ pub fn graphs(width: usize) -> Result<Graphs> {
     let model = DeNet::<Flex>::new(&config, width, SEED, &burn::tensor::Device::<Flex>::default());
     let statistics = Statistics::identity(width);
     let ranges = Ranges::measure(&model, &config, &statistics, &random_rows(SEGMENTS + WINDOWS - 1, width))?;
-    let window = |form| head::of_denet(&model, &config, &statistics, form);
+    let window = |form| denet::of_denet(&model, &config, &statistics, form);
     let step = |precision| step::of_denet(&model, &config, &statistics, 0, precision);
     Ok(Graphs {
         window_f32: window(Form::Float)?,

@@ -13,7 +13,9 @@ use runtime::score::step::StepModel;
 use runtime::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
+use super::bootstrap::Draws;
 use super::graphs::{camera_scorer, graph_scorer};
+use super::table::table;
 use super::{Figures, Mode, Scored, Scorer, detection, figures, run_scorer, score_all, score_each};
 use crate::dataset::{Dataset, Split, Video};
 use crate::train::Run;
@@ -31,6 +33,10 @@ pub struct EvaluateArgs {
     /// Judge the runs of these seeds, and give mean and deviation.
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     seeds: Vec<u64>,
+    /// Another RUN or bundle, or with --seeds other runs of these seeds, to compare with on the same videos: the difference, with
+    /// a 95 % interval by paired resampling of the videos.
+    #[arg(long, value_name = "RUN|BUNDLE")]
+    against: Option<PathBuf>,
     /// Frames a second of the recordings, for delays and rates.
     #[arg(long, default_value_t = 25.0)]
     fps: f64,
@@ -45,13 +51,22 @@ const RATES: [f64; 4] = [0.5, 2.0, 10.0, 60.0];
 /// Windows up to which streaming scores are made unasked.
 const CHEAP_WINDOWS: usize = 4096;
 
+/// Figures with their intervals, and what the intervals come from.
+#[derive(Clone, Debug)]
+pub struct Resampled {
+    /// The figures.
+    pub figures: Figures,
+    /// The figures of each resample.
+    pub draws: Draws,
+}
+
 /// What was judged, and the figures.
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// Offline figures.
-    pub offline: Figures,
+    pub offline: Resampled,
     /// Streaming figures, if they were made.
-    pub streaming: Option<Figures>,
+    pub streaming: Option<Resampled>,
     /// The whole as JSON, with detection at false-alarm rates.
     pub json: Value,
 }
@@ -64,15 +79,15 @@ pub fn judge(dataset: &Dataset, segments: usize, streaming: bool, fps: f64, scor
     let mut json = json!({
         "videos": videos.len(),
         "frames": videos.iter().filter_map(|video| video.entry.frames).sum::<u64>(),
-        "offline": offline,
+        "offline": offline.figures,
         "detection": { "fps": fps, "offline": offline_detection },
     });
     let mut judged = None;
     if streaming || rows <= CHEAP_WINDOWS {
-        let (figures, points) = in_mode(videos, segments, Mode::Streaming, fps, scorer)?;
-        json["streaming"] = json!(figures);
+        let (made, points) = in_mode(videos, segments, Mode::Streaming, fps, scorer)?;
+        json["streaming"] = json!(made.figures);
         json["detection"]["streaming"] = json!(points);
-        judged = Some(figures);
+        judged = Some(made);
     }
     Ok(Judged { offline, streaming: judged, json })
 }
@@ -83,12 +98,13 @@ fn in_mode(
     mode: Mode,
     fps: f64,
     scorer: &mut Scorer<'_>,
-) -> Result<(Figures, Vec<detection::Point>)> {
+) -> Result<(Resampled, Vec<detection::Point>)> {
     judged(&score_all(videos, segments, mode, scorer)?, fps)
 }
 
-fn judged(scored: &[Scored<'_>], fps: f64) -> Result<(Figures, Vec<detection::Point>)> {
-    Ok((figures(scored)?, detection::curve(scored, &RATES, fps)?))
+fn judged(scored: &[Scored<'_>], fps: f64) -> Result<(Resampled, Vec<detection::Point>)> {
+    let draws = Draws::of(scored)?;
+    Ok((Resampled { figures: draws.around(&figures(scored)?), draws }, detection::curve(scored, &RATES, fps)?))
 }
 
 fn check_contract(model: &FeatureContract, dataset: &Dataset) -> Result<()> {
@@ -118,16 +134,16 @@ pub fn judge_bundle(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -
     let mut head = graph_scorer(bundle.head(), segments)?;
     let mut whole = judge(dataset, segments, streaming, fps, &mut head)?;
     let mut graphs = vec![json!({
-        "graph": "head", "precision": "float32", "offline": whole.offline, "streaming": whole.streaming,
+        "graph": "head", "precision": "float32", "offline": whole.json["offline"], "streaming": whole.json["streaming"],
     })];
     if let Some(step) = bundle.content(FileRole::Step) {
         let precision = if StepModel::from_onnx(step)?.is_int8() { "int8" } else { "float32" };
         let scored = score_each(dataset.videos(Split::Test)?, &mut camera_scorer(bundle.head(), step)?)?;
-        let (figures, points) = judged(&scored, fps)?;
-        graphs.push(json!({ "graph": "step", "precision": precision, "streaming": figures }));
-        whole.json["streaming"] = json!(figures);
+        let (made, points) = judged(&scored, fps)?;
+        graphs.push(json!({ "graph": "step", "precision": precision, "streaming": made.figures }));
+        whole.json["streaming"] = json!(made.figures);
         whole.json["detection"]["streaming"] = json!(points);
-        whole.streaming = Some(figures);
+        whole.streaming = Some(made);
     }
     whole.json["model"] = json!({ "bundle": path, "id": bundle.id, "name": bundle.manifest.name });
     whole.json["graphs"] = json!(graphs);
@@ -165,100 +181,90 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         return Err(Error::invalid("--fps", "is not above 0", "give the recordings' frame rate"));
     }
     let dataset = Dataset::open(&args.dataset)?;
-    let json = if args.seeds.is_empty() && args.run.is_file() {
-        judge_bundle(&args.run, &dataset, args.streaming, args.fps)?.json
-    } else if args.seeds.is_empty() {
-        judge_run(&args.run, &dataset, args.streaming, args.fps)?.json
-    } else {
-        judge_seeds(args, &dataset)?
-    };
+    let mut judged = judge_any(args, &args.run, &dataset)?;
+    if let Some(other) = &args.against {
+        judged.json["against"] = compared(&judged, &judge_any(args, other, &dataset)?, other);
+    }
+    let json = judged.json;
     let text = if args.json { json.to_string() } else { table(&json) };
     writeln!(std::io::stdout(), "{text}")
         .map_err(|error| Error::failed("standard output", error.to_string(), "check where it is sent"))
 }
 
-fn judge_seeds(args: &EvaluateArgs, dataset: &Dataset) -> Result<Value> {
+/// Judge a RUN, a bundle, or the runs of several seeds.
+fn judge_any(args: &EvaluateArgs, model: &Path, dataset: &Dataset) -> Result<Judged> {
+    if !args.seeds.is_empty() {
+        judge_seeds(args, model, dataset)
+    } else if model.is_file() {
+        judge_bundle(model, dataset, args.streaming, args.fps)
+    } else {
+        judge_run(model, dataset, args.streaming, args.fps)
+    }
+}
+
+/// What `other` came to, and how much better `one` is.
+fn compared(one: &Judged, other: &Judged, path: &Path) -> Value {
+    let less = |one: &Resampled, other: &Resampled| {
+        let (a, b) = (one.figures.values(), other.figures.values());
+        let difference = std::array::from_fn(|figure| a[figure].zip(b[figure]).map(|(a, b)| a - b));
+        one.draws.less(&other.draws).around(&Figures::of(difference))
+    };
+    let mut json = json!({
+        "model": path,
+        "offline": other.offline.figures,
+        "difference": { "offline": less(&one.offline, &other.offline) },
+    });
+    if let (Some(one), Some(other)) = (&one.streaming, &other.streaming) {
+        json["streaming"] = json!(other.figures);
+        json["difference"]["streaming"] = json!(less(one, other));
+    }
+    json
+}
+
+fn judge_seeds(args: &EvaluateArgs, model: &Path, dataset: &Dataset) -> Result<Judged> {
     let mut runs = Vec::with_capacity(args.seeds.len());
     for seed in &args.seeds {
-        let name = args.run.display().to_string();
+        let name = model.display().to_string();
         let path = if name.contains("{seed}") {
             PathBuf::from(name.replace("{seed}", &seed.to_string()))
         } else {
-            args.run.join(format!("seed-{seed}"))
+            model.join(format!("seed-{seed}"))
         };
         runs.push(judge_run(&path, dataset, args.streaming, args.fps)?);
     }
-    let offline: Vec<Figures> = runs.iter().map(|run| run.offline.clone()).collect();
-    let streaming: Vec<Figures> = runs.iter().filter_map(|run| run.streaming.clone()).collect();
-    let (offline_mean, offline_deviation) = spread(&offline);
+    let (offline, deviation) = spread(&runs.iter().map(|run| &run.offline).collect::<Vec<_>>());
     let mut json = json!({
         "videos": runs[0].json["videos"],
         "frames": runs[0].json["frames"],
         "dataset": dataset.root,
         "runs": runs.iter().map(|run| run.json.clone()).collect::<Vec<_>>(),
-        "offline": offline_mean,
-        "mean": { "offline": offline_mean },
-        "deviation": { "offline": offline_deviation },
+        "offline": offline.figures,
+        "mean": { "offline": offline.figures },
+        "deviation": { "offline": deviation },
     });
-    if streaming.len() == runs.len() {
-        let (mean, deviation) = spread(&streaming);
-        json["streaming"] = json!(mean);
-        json["mean"]["streaming"] = json!(mean);
+    let streaming: Option<Vec<&Resampled>> = runs.iter().map(|run| run.streaming.as_ref()).collect();
+    let streaming = streaming.map(|runs| {
+        let (mean, deviation) = spread(&runs);
+        json["streaming"] = json!(mean.figures);
+        json["mean"]["streaming"] = json!(mean.figures);
         json["deviation"]["streaming"] = json!(deviation);
-    }
-    Ok(json)
+        mean
+    });
+    Ok(Judged { offline, streaming, json })
 }
 
-/// Mean and sample deviation (n - 1) of each figure.
-fn spread(all: &[Figures]) -> (Figures, Figures) {
+/// Mean (with the interval of the mean) and sample deviation (n - 1) of each figure.
+fn spread(all: &[&Resampled]) -> (Resampled, Figures) {
     type Spread = (Option<f64>, Option<f64>);
-    let of = |figure: fn(&Figures) -> Option<f64>| -> Spread {
-        let Some(values) = all.iter().map(figure).collect::<Option<Vec<f64>>>() else { return (None, None) };
+    let of = |figure: usize| -> Spread {
+        let values: Option<Vec<f64>> = all.iter().map(|one| one.figures.values()[figure]).collect();
+        let Some(values) = values else { return (None, None) };
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         (Some(mean), (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
     };
-    let parts = [of(|f| f.frame_auc), of(|f| f.frame_ap), of(|f| f.abnormal_auc), of(|f| f.video_auc)];
-    let figures = |pick: fn(&Spread) -> Option<f64>| Figures {
-        frame_auc: pick(&parts[0]),
-        frame_ap: pick(&parts[1]),
-        abnormal_auc: pick(&parts[2]),
-        video_auc: pick(&parts[3]),
-    };
-    (figures(|part| part.0), figures(|part| part.1))
-}
-
-/// The figures as a small table for people.
-fn table(json: &Value) -> String {
-    let mut lines = vec![
-        format!("{} videos, {} frames", json["videos"], json["frames"]),
-        format!("{:10} {:>9} {:>9} {:>12} {:>9}", "", "frame AUC", "frame AP", "abnormal AUC", "video AUC"),
-    ];
-    let row = |name: &str, figures: &Value| {
-        let cell = |key: &str| figures[key].as_f64().map_or("-".into(), |value| format!("{value:.4}"));
-        format!(
-            "{name:10} {:>9} {:>9} {:>12} {:>9}",
-            cell("frame_auc"),
-            cell("frame_ap"),
-            cell("abnormal_auc"),
-            cell("video_auc")
-        )
-    };
-    for mode in ["offline", "streaming"] {
-        if json[mode].is_object() {
-            lines.push(row(mode, &json[mode]));
-        }
-        if json["deviation"][mode].is_object() {
-            lines.push(row("  +/-", &json["deviation"][mode]));
-        }
-    }
-    for graph in json["graphs"].as_array().into_iter().flatten() {
-        let name =
-            format!("{}, {}", graph["graph"].as_str().unwrap_or("-"), graph["precision"].as_str().unwrap_or("-"));
-        lines.push(name);
-        let modes = ["offline", "streaming"].into_iter().filter(|mode| graph[*mode].is_object());
-        lines.extend(modes.map(|mode| row(mode, &graph[mode])));
-    }
-    lines.join("\n")
+    let draws = Draws::mean(&all.iter().map(|one| &one.draws).collect::<Vec<_>>());
+    let mean = draws.around(&Figures::of(std::array::from_fn(|figure| of(figure).0)));
+    (Resampled { figures: mean, draws }, Figures::of(std::array::from_fn(|figure| of(figure).1)))
 }

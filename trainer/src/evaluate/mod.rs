@@ -3,11 +3,13 @@
 //! Anything that scores windows can be judged: a RUN's weights, or a bundle. It is handed to [`evaluate`] as a closure
 //! from `n` raw (not standardised) windows `[n, T, D]` to scores `[n, T]`.
 
+pub mod bootstrap;
 pub mod command;
 pub mod detection;
 pub mod graphs;
 pub mod metrics;
 mod scoring;
+mod table;
 
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,50 @@ pub struct Figures {
     pub abnormal_auc: Option<f64>,
     /// Area under the ROC curve over videos; a video's score is its highest.
     pub video_auc: Option<f64>,
+    /// Their intervals, where they were asked for.
+    #[serde(flatten, default)]
+    pub intervals: Intervals,
+}
+
+/// 95 % intervals of [`Figures`], lowest and highest, by [`bootstrap`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Intervals {
+    /// Of `frame_auc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_auc_interval: Option<[f64; 2]>,
+    /// Of `frame_ap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_ap_interval: Option<[f64; 2]>,
+    /// Of `abnormal_auc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abnormal_auc_interval: Option<[f64; 2]>,
+    /// Of `video_auc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video_auc_interval: Option<[f64; 2]>,
+}
+
+impl From<[Option<[f64; 2]>; 4]> for Intervals {
+    /// In the order of [`Figures::values`].
+    fn from([frame_auc, frame_ap, abnormal_auc, video_auc]: [Option<[f64; 2]>; 4]) -> Self {
+        Self {
+            frame_auc_interval: frame_auc,
+            frame_ap_interval: frame_ap,
+            abnormal_auc_interval: abnormal_auc,
+            video_auc_interval: video_auc,
+        }
+    }
+}
+
+impl Figures {
+    /// Frame AUC, frame AP, AUC inside abnormal videos, video AUC.
+    pub fn values(&self) -> [Option<f64>; 4] {
+        [self.frame_auc, self.frame_ap, self.abnormal_auc, self.video_auc]
+    }
+
+    /// Figures, in the order of [`Figures::values`], without intervals.
+    pub fn of([frame_auc, frame_ap, abnormal_auc, video_auc]: [Option<f64>; 4]) -> Self {
+        Self { frame_auc, frame_ap, abnormal_auc, video_auc, intervals: Intervals::default() }
+    }
 }
 
 /// A video's scores, row by row, with what is known of it.
@@ -87,12 +133,8 @@ pub fn figures(scored: &[Scored<'_>]) -> Result<Figures> {
         videos.push(Observation::of(highest, item.video.entry.abnormal));
     }
     let frames = Curve::new(all);
-    Ok(Figures {
-        frame_auc: frames.auc(),
-        frame_ap: frames.average_precision(),
-        abnormal_auc: Curve::new(abnormal).auc(),
-        video_auc: Curve::new(videos).auc(),
-    })
+    let (abnormal, videos) = (Curve::new(abnormal), Curve::new(videos));
+    Ok(Figures::of([frames.auc(), frames.average_precision(), abnormal.auc(), videos.auc()]))
 }
 
 /// The row of `rows` that frame `frame` (from 0) of `frames` belongs to: `floor(frame rows / frames)`.

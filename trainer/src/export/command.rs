@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::backend::Flex;
 use clap::{Args, ValueEnum};
 use firmware_config::golden;
 use firmware_config::manifest::{
@@ -25,7 +24,6 @@ use crate::dataset::{Dataset, Split, Video};
 use crate::evaluate::graphs::{camera_scorer, graph_scorer};
 use crate::evaluate::{Mode, Scorer, run_scorer, score_video};
 use crate::files::write_atomic;
-use crate::model::ModelConfig;
 use crate::train::Run;
 
 /// Seed of the clip that proves an extractor.
@@ -159,11 +157,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let step = step_of(&run, &graph, &manifest, args.precision)?;
     let beside = |extension: &str, content: &[u8]| write_atomic(&args.out.with_extension(extension), content);
     beside("head.qdq.onnx", &int8.qdq)?;
-    for (form, onnx) in [("head", &graph), ("head.int8", &int8.tract), ("step", &step)] {
+    let full = [("head", &graph), ("head.int8", &int8.tract)];
+    for (form, onnx) in full.into_iter().chain(step.as_ref().map(|step| ("step", step))) {
         beside(&format!("{form}.onnx"), onnx)?;
         beside(&format!("{form}.nnef.tar"), &nnef::of_onnx(onnx, form)?)?;
     }
-    let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph), Part::new("step.onnx", FileRole::Step, step)];
+    let mut parts = vec![Part::new("head.onnx", FileRole::Head, graph)];
+    parts.extend(step.map(|step| Part::new("step.onnx", FileRole::Step, step)));
     parts.extend(extractor.map(|graph| Part::new("extractor.onnx", FileRole::Extractor, graph)));
     for (engine, out) in args.target.bundles(&args.out) {
         let id = package(&out, Manifest { engine, ..manifest.clone() }, &parts, &key)?;
@@ -243,38 +243,50 @@ struct Int8Heads {
 
 /// Quantise the head by ranges measured on `dataset`, and compare it with float32.
 fn quantised(run: &Run, dataset: &Dataset, scales: Scales) -> Result<Int8Heads> {
-    let ModelConfig::DeNet(config) = &run.file.settings.model;
-    let model = run.model(config, &burn::tensor::Device::<Flex>::default())?;
-    let windows = ranges::windows(dataset.videos(Split::Train)?, config.segments, RANGE_WINDOWS_MAX)?;
-    let ranges = Ranges::measure(&model, config, &run.file.statistics, &windows)?;
-    let graph = |form| head::of_denet(&model, config, &run.file.statistics, form);
+    let segments = run.file.settings.model.segments();
+    let windows = ranges::windows(dataset.videos(Split::Train)?, segments, RANGE_WINDOWS_MAX)?;
+    let ranges = Ranges::of_run(run, &windows)?;
     let activations = match scales {
         Scales::Static => Activations::Static(&ranges),
         Scales::Dynamic => Activations::Dynamic,
     };
+    let graph = |form| head::of_run(run, form);
     let heads = Int8Heads { tract: graph(Form::Int8(activations, None))?, qdq: graph(Form::Qdq(&ranges))? };
     let Some(videos) = to_compare(run) else { return Ok(heads) };
-    let float = offline(&videos, config.segments, &mut *run_scorer(run)?)?;
-    let int8 = offline(&videos, config.segments, &mut graph_scorer(&heads.tract, config.segments)?)?;
+    let float = offline(&videos, segments, &mut *run_scorer(run)?)?;
+    let int8 = offline(&videos, segments, &mut graph_scorer(&heads.tract, segments)?)?;
     accept("head.int8.onnx", float, int8, videos.len(), || {
-        let few = &windows[..windows.len().min(8 * config.segments * run.features())];
+        let few = &windows[..windows.len().min(8 * segments * run.features())];
         let (product, gap) = agree::worst_product(run, &ranges, activations, few)?;
         Ok(format!("; most by {product}, {gap:.4} alone"))
     })?;
     Ok(heads)
 }
 
-/// The step, proved on the golden window.
-fn step_of(run: &Run, head: &[u8], manifest: &Manifest, precision: Precision) -> Result<Vec<u8>> {
+/// The step, proved on the golden window; none, and a word about it, where the model has none.
+fn step_of(run: &Run, head: &[u8], manifest: &Manifest, precision: Precision) -> Result<Option<Vec<u8>>> {
     let look_ahead = manifest.look_ahead as usize;
-    let mut step = step::of_run(run, look_ahead, precision)?;
+    let Some(mut step) = step::of_run(run, look_ahead, precision)? else {
+        let name = run.file.settings.model.name();
+        if precision == Precision::Int8 {
+            let problem = format!("is of the step, and {name} has none");
+            return Err(Error::invalid(
+                "--precision int8",
+                problem,
+                "leave it out; NAME.head.int8.onnx is written anyway",
+            ));
+        }
+        log::info!("{name} has no step: cameras score every segment by the full window");
+        return Ok(None);
+    };
     if precision == Precision::Int8 {
-        let float = step::of_run(run, look_ahead, Precision::Float32)?;
-        compare_steps(run, head, &float, &step)?;
+        if let Some(float) = step::of_run(run, look_ahead, Precision::Float32)? {
+            compare_steps(run, head, &float, &step)?;
+        }
         step = step::with_golden_score(&step, &manifest.golden.head_input)?;
     }
     proof::prove_step(&step, &manifest.golden)?;
-    Ok(step)
+    Ok(Some(step))
 }
 
 /// Refuse an int8 step that tells recordings apart otherwise than float32.

@@ -1,21 +1,19 @@
-//! DE-Net as one ONNX graph: `window [1, T, D_in]` of raw features in, `scores [1, T]` out.
+//! What every model's full-window graph is made of: `window [1, T, D_in]` of raw features in, `scores [1, T]` out.
 //!
-//! Standardisation is part of the graph: folded into the projection where there is one, two nodes where there is none. The
-//! scale of the attention's logits is folded into the queries. Scales are fused as `sum_s repeat(W_s h^s)`, which is the layer
-//! on the concatenation (Eq. 4) and survives every engine. Its large products come in the [`Form`] that is asked for; in
-//! int8, features are standardised before they are quantised. Refused: a model that is not DE-Net.
+//! Standardisation is part of the graph: folded into the layer that takes the features in where there is one, two nodes where
+//! there is none; in int8, features are standardised before they are quantised. Large products come in the [`Form`] that is
+//! asked for. A model's own graph is its [`Exporter`](super::Exporter).
 
 use burn::backend::Flex;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::Tensor;
 use runtime::Result;
 
+use super::Exporter as _;
 use super::products::{Form, Products};
 use super::quantise::Dense;
 use crate::dataset::Statistics;
-use crate::model::ModelConfig;
-use crate::model::denet::encoder::Encoder;
-use crate::model::denet::{DeNet, DeNetConfig};
+use crate::model::{Classifier, with_model};
 use crate::onnx::{ElementType, GraphBuilder, Value};
 use crate::train::Run;
 
@@ -29,100 +27,86 @@ pub const RANGES: &str = "ranges";
 
 /// The chosen weights of a run as an ONNX file.
 pub fn of_run(run: &Run, form: Form<'_>) -> Result<Vec<u8>> {
-    let ModelConfig::DeNet(config) = &run.file.settings.model;
-    let model: DeNet<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
-    of_denet(&model, config, &run.file.statistics, form)
+    with_model!(&run.file.settings.model, |Model, config| {
+        let model: Model<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
+        model.head(config, &run.file.statistics, form)
+    })
 }
 
-/// A network and its training set's statistics as an ONNX file.
-pub fn of_denet(model: &DeNet<Flex>, config: &DeNetConfig, statistics: &Statistics, form: Form<'_>) -> Result<Vec<u8>> {
-    let segments = config.segments;
-    let mut products = Products::new(form);
-    let mut g = GraphBuilder::new("denet", "DE-Net: a window of raw segment features to one anomaly score per segment");
+/// A graph with its input, `[1, segments, D_in]` of raw features.
+pub(crate) fn begin(name: &str, doc: &str, segments: usize, statistics: &Statistics) -> (GraphBuilder, Value) {
+    let mut g = GraphBuilder::new(name, doc);
     let x = g.input(INPUT, ElementType::F32, &[1, segments, statistics.mean.len()]);
     g.scope("input");
-    let x = match &model.projection {
-        Some(projection) if products.standardise_first() => {
-            let x = standardised(&mut g, &x, statistics);
-            products.run(&mut g, "projection", (&x, segments), &Dense::of(projection))?
-        }
-        Some(projection) => projected(&mut g, &x, projection, statistics),
-        None => standardised(&mut g, &x, statistics),
-    };
-    let width = model.projection.as_ref().map_or(statistics.mean.len(), outputs);
-    let mut fused: Option<Value> = None;
-    for (s, scale) in model.mstm.scales.iter().enumerate() {
-        let name = format!("scale{}", s + 1);
-        g.scope(&name);
-        let tokens = segments / scale.stride;
-        // Eq. 1: kernel and stride are equal, so the convolution is a product of rows of `stride` segments.
-        let rows = g.reshape(&x, &[1, tokens as i64, (scale.stride * width) as i64]);
-        let local = products.run(&mut g, &format!("{name}_conv"), (&rows, tokens), &Dense::of(&scale.conv))?;
-        let encoded = encoder(&mut g, &mut products, &name, &local, &scale.encoder, (tokens, width))?;
-        let part = products.run(&mut g, &format!("{name}_fuse"), (&encoded, tokens), &Dense::of(&scale.fuse))?;
-        let part = g.repeat_rows(&part, (1, tokens, width), scale.stride);
-        fused = Some(match fused {
-            Some(sum) => g.add(&sum, &part),
-            None => part,
-        });
+    (g, x)
+}
+
+/// Raw features standardised, and projected where there is a projection; `[1, segments, D]`.
+pub(crate) fn input(
+    g: &mut GraphBuilder,
+    products: &mut Products<'_>,
+    (x, segments): (&Value, usize),
+    projection: Option<&Linear<Flex>>,
+    statistics: &Statistics,
+) -> Result<Value> {
+    let Some(projection) = projection else { return Ok(standardised(g, x, statistics)) };
+    let (x, layer) = on_raw(g, products, x, projection, statistics);
+    products.run(g, "projection", (&x, segments), &layer)
+}
+
+/// The layer that takes the features in, and what it takes in: raw ones, with the standardisation folded into it, or where
+/// that is asked for standardised ones.
+pub(crate) fn on_raw(
+    g: &mut GraphBuilder,
+    products: &Products<'_>,
+    x: &Value,
+    layer: &Linear<Flex>,
+    statistics: &Statistics,
+) -> (Value, Dense) {
+    if products.standardise_first() {
+        return (standardised(g, x, statistics), Dense::of(layer));
     }
+    let (weight, bias) = folded(layer, statistics);
+    (x.clone(), Dense { shape: layer.weight.dims(), weight, bias: Some(bias) })
+}
+
+/// The end of a graph: a [`Classifier`], whose first layer is given as it takes in `x [1, segments, D]`.
+pub(crate) fn classified(
+    mut g: GraphBuilder,
+    products: &mut Products<'_>,
+    x: (&Value, usize),
+    first: &Dense,
+    classifier: &Classifier<Flex>,
+) -> Result<Vec<u8>> {
     g.scope("classifier");
-    let x = fused.unwrap_or(x);
-    let x = products.run(&mut g, "classifier_first", (&x, segments), &Dense::of(&model.classifier.first))?;
+    let hidden = products.run(&mut g, "classifier_first", x, first)?;
+    finish(g, products, x.1, |g| {
+        let hidden = g.relu(&hidden);
+        let hidden = linear(g, &hidden, &classifier.second);
+        linear(g, &hidden, &classifier.third)
+    })
+}
+
+/// The end of a graph: `logits` makes what is left after the large products, `[1, segments, 1]`. A watched graph ends before.
+pub(crate) fn finish(
+    mut g: GraphBuilder,
+    products: &Products<'_>,
+    segments: usize,
+    logits: impl FnOnce(&mut GraphBuilder) -> Value,
+) -> Result<Vec<u8>> {
     if let Some((ranges, rows)) = products.watched(&mut g) {
         g.output(RANGES, &ranges, ElementType::F32, &[1, rows]);
         return g.finish();
     }
-    let x = g.relu(&x);
-    let x = linear(&mut g, &x, &model.classifier.second);
-    let x = linear(&mut g, &x, &model.classifier.third);
+    let x = logits(&mut g);
     let x = g.reshape(&x, &[1, segments as i64]);
     let scores = g.sigmoid(&x);
     g.output(OUTPUT, &scores, ElementType::F32, &[1, segments]);
     g.finish()
 }
 
-/// Eq. 2, post-norm, of the scale called `scale`.
-fn encoder(
-    g: &mut GraphBuilder,
-    products: &mut Products<'_>,
-    scale: &str,
-    tokens: &Value,
-    encoder: &Encoder<Flex>,
-    (n, width): (usize, usize),
-) -> Result<Value> {
-    let mut product = |g: &mut GraphBuilder, part: &str, x: &Value, layer: Dense| {
-        products.run(g, &format!("{scale}_{part}"), (x, n), &layer)
-    };
-    let position = g.f32s("position", &[1, n, width], &numbers(encoder.position.val()));
-    let x = g.add(tokens, &position);
-    let per_head = width / encoder.heads;
-    let shape = [1, n as i64, encoder.heads as i64, per_head as i64];
-    let mut heads = |g: &mut GraphBuilder, part: &str, layer: Dense, order: &[usize]| -> Result<Value> {
-        let y = product(g, part, &x, layer)?;
-        let y = g.reshape(&y, &shape);
-        Ok(g.transpose(&y, order))
-    };
-    let query = Dense::of(&encoder.query).times(1.0 / (per_head as f32).sqrt());
-    let query = heads(g, "query", query, &[0, 2, 1, 3])?;
-    let key = heads(g, "key", Dense::of(&encoder.key), &[0, 2, 3, 1])?;
-    let value = heads(g, "value", Dense::of(&encoder.value), &[0, 2, 1, 3])?;
-    let logits = g.matmul(&query, &key);
-    let weights = g.softmax(&logits, 3);
-    let attended = g.matmul(&weights, &value);
-    let attended = g.transpose(&attended, &[0, 2, 1, 3]);
-    let attended = g.reshape(&attended, &[1, n as i64, width as i64]);
-    let attended = product(g, "joined", &attended, Dense::of(&encoder.joined))?;
-    let x = g.add(&x, &attended);
-    let x = norm(g, &x, &encoder.norm_attention);
-    let hidden = product(g, "widen", &x, Dense::of(&encoder.widen))?;
-    let hidden = g.gelu_tanh(&hidden);
-    let output = product(g, "narrow", &hidden, Dense::of(&encoder.narrow))?;
-    let sum = g.add(&x, &output);
-    Ok(norm(g, &sum, &encoder.norm_mlp))
-}
-
-fn norm(g: &mut GraphBuilder, x: &Value, layer: &LayerNorm<Flex>) -> Value {
+/// A layer norm over the last axis.
+pub(crate) fn norm(g: &mut GraphBuilder, x: &Value, layer: &LayerNorm<Flex>) -> Value {
     let (gamma, beta) = norm_weights(layer);
     let scale = g.f32s("gamma", &[gamma.len()], &gamma);
     let bias = g.f32s("beta", &[beta.len()], &beta);
@@ -130,26 +114,26 @@ fn norm(g: &mut GraphBuilder, x: &Value, layer: &LayerNorm<Flex>) -> Value {
 }
 
 /// Scale and bias of a layer norm.
-pub(super) fn norm_weights(layer: &LayerNorm<Flex>) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn norm_weights(layer: &LayerNorm<Flex>) -> (Vec<f32>, Vec<f32>) {
     let gamma = numbers(layer.gamma.val());
     let beta = layer.beta.as_ref().map_or_else(|| vec![0.0; gamma.len()], |beta| numbers(beta.val()));
     (gamma, beta)
 }
 
 /// burn's default, which no layer changes.
-pub(super) const EPSILON: f32 = 1e-5;
+pub(crate) const EPSILON: f32 = 1e-5;
 
 /// A layer too small to be worth another form.
-fn linear(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>) -> Value {
+pub(crate) fn linear(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>) -> Value {
     let Dense { shape, weight, bias } = Dense::of(layer);
     let weight = g.f32s("weight", &shape, &weight);
     let bias = bias.map(|bias| g.f32s("bias", &[shape[1]], &bias));
     g.linear(x, &weight, bias.as_ref())
 }
 
-/// The projection of standardised features, as weight and bias for raw ones:
+/// A layer on standardised features, as weight and bias for raw ones:
 /// `((x - m) / d) P + b = x (P / d) + (b - (m / d) P)`, in float64.
-pub(super) fn folded(layer: &Linear<Flex>, statistics: &Statistics) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn folded(layer: &Linear<Flex>, statistics: &Statistics) -> (Vec<f32>, Vec<f32>) {
     let columns = outputs(layer);
     let mut weight = numbers(layer.weight.val());
     let bias = layer.bias.as_ref().map_or_else(|| vec![0.0; columns], |bias| numbers(bias.val()));
@@ -165,15 +149,8 @@ pub(super) fn folded(layer: &Linear<Flex>, statistics: &Statistics) -> (Vec<f32>
     (weight, bias.into_iter().map(|value| value as f32).collect())
 }
 
-fn projected(g: &mut GraphBuilder, x: &Value, layer: &Linear<Flex>, statistics: &Statistics) -> Value {
-    let (weight, bias) = folded(layer, statistics);
-    let weight = g.f32s("projection", &[statistics.mean.len(), bias.len()], &weight);
-    let bias = g.f32s("projection_bias", &[bias.len()], &bias);
-    g.linear(x, &weight, Some(&bias))
-}
-
 /// Raw features without a projection: `(x - mean) / deviation`.
-pub(super) fn standardised(g: &mut GraphBuilder, x: &Value, statistics: &Statistics) -> Value {
+pub(crate) fn standardised(g: &mut GraphBuilder, x: &Value, statistics: &Statistics) -> Value {
     let width = statistics.mean.len();
     let inverse: Vec<f32> = statistics.deviation.iter().map(|deviation| 1.0 / deviation).collect();
     let mean = g.f32s("mean", &[width], &statistics.mean);
@@ -182,114 +159,12 @@ pub(super) fn standardised(g: &mut GraphBuilder, x: &Value, statistics: &Statist
     g.mul(&centred, &inverse)
 }
 
-pub(super) fn outputs(layer: &Linear<Flex>) -> usize {
+/// N of a layer `[K, N]`.
+pub(crate) fn outputs(layer: &Linear<Flex>) -> usize {
     layer.weight.dims()[1]
 }
 
-pub(super) fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f32> {
+/// A tensor's numbers, row by row.
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f32> {
     tensor.into_data().into_vec().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::TensorData;
-    use runtime::engine::tract::TractEngine;
-    use runtime::engine::{Engine, Input};
-
-    use super::*;
-    use crate::evaluate::graphs::graph_scorer;
-    use crate::export::products::Activations;
-    use crate::export::ranges::Ranges;
-    use crate::model::Detector;
-
-    /// The largest difference between burn and tract over a few windows of made-up features.
-    fn difference(width: Option<usize>, features: usize, scales: usize) -> f32 {
-        let config = DeNetConfig { width, scales, ..DeNetConfig::default() };
-        let device = burn::tensor::Device::<Flex>::default();
-        let model = DeNet::<Flex>::new(&config, features, 11, &device);
-        let statistics = Statistics {
-            mean: (0..features).map(|d| (d as f32 * 0.3).sin() * 3.0).collect(),
-            deviation: (0..features).map(|d| 0.5 + (d % 7) as f32).collect(),
-        };
-        let file = of_denet(&model, &config, &statistics, Form::Float).unwrap();
-        if let Some(path) = std::env::var_os("TADPOLE_KEEP_ONNX") {
-            std::fs::write(std::path::Path::new(&path).join(format!("head-{features}-{scales}.onnx")), &file).unwrap();
-        }
-        let mut engine = TractEngine::load(&file, "head").unwrap();
-        assert_eq!(engine.info().input_shape, [1, 64, features]);
-        assert_eq!(engine.info().output_shape, [1, 64]);
-        let mut worst = 0.0_f32;
-        for phase in 0..3 {
-            let raw: Vec<f32> = (0..64 * features)
-                .map(|i| {
-                    let d = i % features;
-                    ((i as f32 * 1.7 + phase as f32).sin() * 1.5) * statistics.deviation[d] + statistics.mean[d]
-                })
-                .collect();
-            let mut scores = vec![0.0; 64];
-            engine.run(Input::F32(&raw), &mut scores).unwrap();
-            let mut window = raw.clone();
-            statistics.apply(&mut window);
-            let expected =
-                numbers(model.scores(Tensor::from_data(TensorData::new(window, [1, 64, features]), &device)));
-            let spread = expected.iter().fold(0.0_f32, |m, s| m.max((s - expected[0]).abs()));
-            assert!(spread > 1e-4, "scores must differ for the comparison to mean anything");
-            for (a, b) in scores.iter().zip(&expected) {
-                worst = worst.max((a - b).abs());
-            }
-        }
-        worst
-    }
-
-    #[test]
-    fn tract_scores_as_burn_does_with_a_projection() {
-        let worst = difference(Some(128), 400, 3);
-        assert!(worst <= 1e-5, "{worst}");
-    }
-
-    #[test]
-    fn tract_scores_as_burn_does_without_one() {
-        let worst = difference(None, 64, 3);
-        assert!(worst <= 1e-5, "{worst}");
-    }
-
-    #[test]
-    fn every_number_of_scales_is_exported() {
-        for scales in [1, 2, 4] {
-            let worst = difference(Some(32), 24, scales);
-            assert!(worst <= 1e-5, "{scales} scales: {worst}");
-        }
-    }
-
-    #[test]
-    fn int8_scores_are_near_those_of_float32() {
-        for (width, features) in [(Some(64), 40), (None, 32)] {
-            let config = DeNetConfig { width, ..DeNetConfig::default() };
-            let model = DeNet::<Flex>::new(&config, features, 5, &burn::tensor::Device::<Flex>::default());
-            // Features of very different scales: one scale of all would lose the small ones.
-            let statistics = Statistics {
-                mean: (0..features).map(|d| (d % 5) as f32).collect(),
-                deviation: (0..features).map(|d| 10_f32.powi(d as i32 % 4 - 2)).collect(),
-            };
-            let windows: Vec<f32> = (0..6 * 64 * features)
-                .map(|i| {
-                    let d = i % features;
-                    ((i as f32 * 0.7).sin() + (i as f32 * 0.013).cos()) * statistics.deviation[d] + statistics.mean[d]
-                })
-                .collect();
-            let ranges = Ranges::measure(&model, &config, &statistics, &windows).unwrap();
-            assert_eq!(ranges.products().count(), usize::from(width.is_some()) + 3 * 8 + 1);
-            let file = |form| of_denet(&model, &config, &statistics, form).unwrap();
-            let scores = |file: &[u8]| graph_scorer(file, 64).unwrap()(&windows, 6).unwrap();
-            for activations in [Activations::Static(&ranges), Activations::Dynamic] {
-                let (float, int8) = (file(Form::Float), file(Form::Int8(activations, None)));
-                assert!(int8.len() * 3 < float.len() * 2, "{} bytes, float32 {}", int8.len(), float.len());
-                let (float, int8) = (scores(&float), scores(&int8));
-                let gap = float.iter().zip(&int8).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(gap > 0.0 && gap <= 0.02, "{gap}");
-                let one = scores(&file(Form::Int8(activations, Some("scale1_widen"))));
-                assert!(one != float && one != int8);
-            }
-        }
-    }
 }

@@ -61,7 +61,7 @@ type Quantised = (Value, Option<Value>);
 
 /// Makes the products of one graph.
 #[derive(Debug)]
-pub(super) struct Products<'a> {
+pub(crate) struct Products<'a> {
     form: Form<'a>,
     /// The last input and what it became: query, key and value share theirs.
     last: Option<(Value, Quantised)>,

@@ -11,10 +11,11 @@ use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine, Input};
 use runtime::{Error, Result};
 
-use super::head;
+use super::Exporter;
 use super::products::Form;
 use crate::dataset::{Statistics, Video, to_segments};
-use crate::model::denet::{DeNet, DeNetConfig};
+use crate::model::{DetectorConfig as _, with_model};
+use crate::train::Run;
 
 /// The share of rows that a bound holds.
 const SHARE: f64 = 0.999;
@@ -44,18 +45,18 @@ impl Ranges {
     ///
     /// # Errors
     /// Without windows, or when the graph cannot be run.
-    pub fn measure(
-        model: &DeNet<Flex>,
-        config: &DeNetConfig,
+    pub fn measure<M: Exporter>(
+        model: &M,
+        config: &M::Config,
         statistics: &Statistics,
         windows: &[f32],
     ) -> Result<Self> {
         let mut watch = Watch::default();
-        let graph = head::of_denet(model, config, statistics, Form::Watched(&mut watch))?;
+        let graph = model.head(config, statistics, Form::Watched(&mut watch))?;
         let mut engine = TractEngine::load(&graph, "watched head")?;
         let mut seen: Vec<Vec<f32>> = vec![Vec::new(); watch.0.len()];
         let mut rows = vec![0.0; watch.rows()];
-        for window in windows.chunks_exact(config.segments * statistics.mean.len()) {
+        for window in windows.chunks_exact(config.segments() * statistics.mean.len()) {
             engine.run(Input::F32(window), &mut rows)?;
             let mut rest = &rows[..];
             for ((_, count), seen) in watch.0.iter().zip(&mut seen) {
@@ -76,6 +77,17 @@ impl Ranges {
             Ok((product, bound))
         });
         Ok(Self(bounds.collect::<Result<_>>()?))
+    }
+
+    /// Those of a run's chosen weights.
+    ///
+    /// # Errors
+    /// As [`Ranges::measure`].
+    pub fn of_run(run: &Run, windows: &[f32]) -> Result<Self> {
+        with_model!(&run.file.settings.model, |Model, config| {
+            let model: Model<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
+            Self::measure(&model, config, &run.file.statistics, windows)
+        })
     }
 
     /// The bound of a product.

@@ -27,13 +27,14 @@ use runtime::Result;
 use runtime::pipeline::proof::last_score;
 use runtime::score::step::{StepHead, StepModel};
 
+use super::Exporter as _;
 use super::head::{self, numbers};
 use super::products::quantised_rows;
 use super::quantise::Dense;
 use crate::dataset::Statistics;
-use crate::model::ModelConfig;
 use crate::model::denet::encoder::Encoder;
-use crate::model::denet::{Classifier, DeNet, DeNetConfig};
+use crate::model::denet::{DeNet, DeNetConfig};
+use crate::model::{Classifier, with_model};
 use crate::onnx::{ElementType, GraphBuilder, Value, with_metadata};
 use crate::train::Run;
 
@@ -46,11 +47,12 @@ pub enum Precision {
     Int8,
 }
 
-/// The chosen weights of a run as a step graph.
-pub fn of_run(run: &Run, look_ahead: usize, precision: Precision) -> Result<Vec<u8>> {
-    let ModelConfig::DeNet(config) = &run.file.settings.model;
-    let model: DeNet<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
-    of_denet(&model, config, &run.file.statistics, look_ahead, precision)
+/// The chosen weights of a run as a step graph; none where its model has no step.
+pub fn of_run(run: &Run, look_ahead: usize, precision: Precision) -> Result<Option<Vec<u8>>> {
+    with_model!(&run.file.settings.model, |Model, config| {
+        let model: Model<Flex> = run.model(config, &burn::tensor::Device::<Flex>::default())?;
+        model.step(config, &run.file.statistics, look_ahead, precision)
+    })
 }
 
 /// How far an int8 step's golden score may be off on another machine: where arithmetic differs in the last bit, a number that
@@ -254,6 +256,7 @@ mod tests {
     use runtime::engine::{Engine, Input};
 
     use super::*;
+    use crate::export::denet;
     use crate::export::products::Form;
     use crate::model::Detector as _;
 
@@ -274,7 +277,7 @@ mod tests {
             mean: (0..features).map(|d| (d as f32 * 0.3).sin() * 3.0).collect(),
             deviation: (0..features).map(|d| 0.5 + (d % 7) as f32).collect(),
         };
-        let full = head::of_denet(&model, &config, &statistics, Form::Float).unwrap();
+        let full = denet::of_denet(&model, &config, &statistics, Form::Float).unwrap();
         let mut full = TractEngine::load(&full, "head").unwrap();
         let step = of_denet(&model, &config, &statistics, look_ahead, precision).unwrap();
         let mut step = StepHead::new(StepModel::from_onnx(&step).unwrap());

@@ -65,6 +65,10 @@ pub enum Stream {
     Windows = 4,
     /// Which training videos are held out.
     Validation = 5,
+    /// Which held-out videos are put together, and where.
+    Composite = 6,
+    /// Which videos a resample holds.
+    Resample = 7,
 }
 
 /// The generator of `stream` at `index` (a step, an epoch), from the run's seed.

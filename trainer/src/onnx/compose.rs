@@ -37,4 +37,30 @@ impl GraphBuilder {
         let beside = self.concat(&vec![x; times], 2);
         self.reshape(&beside, &[batch as i64, (rows * times) as i64, width as i64])
     }
+
+    /// A convolution's input as rows: `x [1, T, D]` -> `[1, T, k D]`, row t being the rows `t + offset` for each of k offsets, zeros
+    /// beyond the ends.
+    pub fn around(&mut self, x: &Value, (rows, width): (usize, usize), offsets: &[isize]) -> Value {
+        let shifted: Vec<Value> = offsets
+            .iter()
+            .map(|&offset| {
+                let by = offset.unsigned_abs().min(rows);
+                if by == 0 {
+                    return x.clone();
+                }
+                let zeros = self.shared_f32s(&format!("zeros{by}x{width}"), &[1, by, width], &vec![0.0; by * width]);
+                let (by, rows) = (by as i64, rows as i64);
+                if by == rows {
+                    zeros
+                } else if offset > 0 {
+                    let later = self.slice(x, 1, by, rows);
+                    self.concat(&[&later, &zeros], 1)
+                } else {
+                    let earlier = self.slice(x, 1, 0, rows - by);
+                    self.concat(&[&zeros, &earlier], 1)
+                }
+            })
+            .collect();
+        self.concat(&shifted.iter().collect::<Vec<_>>(), 2)
+    }
 }

@@ -4,6 +4,7 @@
 //!
 //! Refused: what has no such partition, and one that is damaged beyond what e2fsck repairs by itself.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -79,14 +80,18 @@ impl Card {
                 self.repair()?;
                 let work = work()?;
                 let mut requests = String::new();
+                let folders: BTreeSet<&str> =
+                    files.iter().filter_map(|file| Some(file.to.rsplit_once('/')?.0)).collect();
+                // One that is there is refused, and that is well.
+                folders.iter().for_each(|folder| _ = writeln!(requests, "mkdir /{folder}"));
                 for (number, file) in files.iter().enumerate() {
                     let from = work.path().join(number.to_string());
                     fs::write(&from, &file.content).map_err(|error| no_room(&error))?;
                     let (folder, name) = file.to.rsplit_once('/').unwrap_or(("", file.to));
-                    // The first two are refused where there is such a folder and no such file, and that is well.
+                    // The first is refused where there is no such file, and that is well.
                     let _ = write!(
                         requests,
-                        "mkdir /{folder}\nrm /{to}\ncd /{folder}\nwrite {number} {name}\nsif /{to} mode 0100{mode:o}\n",
+                        "rm /{to}\ncd /{folder}\nwrite {number} {name}\nsif /{to} mode 0100{mode:o}\n",
                         to = file.to,
                         mode = file.mode
                     );

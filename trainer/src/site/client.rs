@@ -202,6 +202,10 @@ pub struct CameraStatus {
     pub reason: String,
     /// Segments scored since the start.
     pub segments: u64,
+    /// Frames that came and were passed over, since the start.
+    pub frames_dropped: u64,
+    /// Times that frames were missed, since the start.
+    pub gaps: u64,
     /// The newest score.
     pub last_score: Option<f32>,
 }

@@ -3,21 +3,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use runtime::{Error, Result};
 use serde_json::json;
 
 use super::{Device, Preset, Run, Settings, train};
 use crate::dataset::Dataset;
-use crate::model::ModelConfig;
-use crate::model::denet::DeNetConfig;
-
-/// Which model to train.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Model {
-    /// The Dynamic Erasing Network.
-    Denet,
-}
+use crate::model::{Knobs, Model};
 
 /// Train a model on a data set.
 #[derive(Args, Clone, Debug)]
@@ -77,27 +69,37 @@ pub struct TrainArgs {
 impl TrainArgs {
     /// The preset's settings, or those of the run to go on with, with what the command line says otherwise.
     fn settings(&self) -> Result<Settings> {
-        let model = match self.model {
-            Model::Denet => ModelConfig::DeNet(DeNetConfig::default()),
-        };
         let mut settings = if self.resume {
             let begun = Run::open(&self.out)?.file.settings;
             Settings { preset: self.preset.unwrap_or(begun.preset), ..begun }
         } else {
-            self.preset.unwrap_or(Preset::Edge).settings(model)
+            self.preset.unwrap_or(Preset::Edge).settings(self.model.config())
         };
         settings.steps = self.steps.unwrap_or(settings.steps);
         settings.pairs = self.pairs.unwrap_or(settings.pairs);
         settings.learning_rate = self.learning_rate.unwrap_or(settings.learning_rate);
         settings.window_every = self.window_every.unwrap_or(settings.window_every);
         settings.average_decay = self.average_decay.unwrap_or(settings.average_decay);
-        let ModelConfig::DeNet(denet) = &mut settings.model;
-        denet.top = self.top.unwrap_or(denet.top);
-        denet.smoothness = self.smoothness.unwrap_or(denet.smoothness);
-        denet.sparsity = self.sparsity.unwrap_or(denet.sparsity);
+        let name = settings.model.name();
+        let Knobs { top, smoothness, sparsity } = settings.model.knobs();
+        set("--top", name, self.top, top)?;
+        set("--smoothness", name, self.smoothness, smoothness)?;
+        set("--sparsity", name, self.sparsity, sparsity)?;
         settings.validation_share = self.validation_share.unwrap_or(settings.validation_share);
         Ok(settings)
     }
+}
+
+/// Give a model's setting the value of `flag`, if it was given; refused where the model has no such setting.
+fn set<T>(flag: &str, model: &str, value: Option<T>, setting: Option<&mut T>) -> Result<()> {
+    match (value, setting) {
+        (Some(value), Some(setting)) => *setting = value,
+        (Some(_), None) => {
+            return Err(Error::invalid(flag, format!("{model} has no such setting"), "leave the flag out"));
+        }
+        (None, _) => {}
+    }
+    Ok(())
 }
 
 /// Run the command.
@@ -128,4 +130,20 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     writeln!(std::io::stdout(), "{text}")
         .map_err(|error| Error::failed("standard output", error.to_string(), "check where it is sent"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_that_a_model_has_no_setting_for_is_refused() {
+        let mut mtn = Model::Mtn.config();
+        assert_eq!(mtn.name(), "mtn");
+        let error = set("--top", "mtn", Some(3), mtn.knobs().top).unwrap_err();
+        assert!(error.to_string().contains("mtn has no such setting"), "{error}");
+        set("--top", "mtn", None, mtn.knobs().top).unwrap();
+        set("--sparsity", "mtn", Some(0.5), mtn.knobs().sparsity).unwrap();
+        assert_eq!(mtn.knobs().sparsity, Some(&mut 0.5));
+    }
 }

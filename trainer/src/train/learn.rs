@@ -7,17 +7,16 @@ use burn::module::{AutodiffModule, Module as _};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, Optimizer};
 use burn::tensor::backend::AutodiffBackend;
-use burn::tensor::{Tensor, TensorData};
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use super::assess::{Validation, assess};
 use super::average::averaged;
 use super::parallel::{PARTS, Step, gradients};
 use super::run::{FORMAT, Run, RunFile, from_bytes, to_bytes};
-use super::{Choose, DatasetMark, Device, Settings, TrainingSet};
+use super::{Choose, DatasetMark, Device, Schedule, Settings, TrainingSet};
 use crate::dataset::Dataset;
-use crate::evaluate::metrics::{Curve, Observation};
 use crate::files::{read_parts, write_atomic, write_parts};
 use crate::model::kernels::Kernels;
 use crate::model::{Detector, with_model};
@@ -128,12 +127,20 @@ fn resumed(out: &Path, settings: &Settings, seed: u64, set: &TrainingSet) -> Res
             "resume with those, or begin another run",
         ));
     }
-    run.file.settings.steps = settings.steps.max(run.file.step);
+    let steps = settings.steps.max(run.file.step);
+    if settings.schedule != Schedule::Constant && steps != run.file.settings.steps {
+        return Err(Error::invalid(
+            name,
+            format!("has a learning rate that falls until step {}", run.file.settings.steps),
+            "resume with as many steps, or begin another run",
+        ));
+    }
+    run.file.settings.steps = steps;
     Ok(run)
 }
 
 /// One line of `log.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct LogLine {
     step: u64,
     loss: f32,
@@ -142,6 +149,8 @@ struct LogLine {
     validation: Option<f64>,
     #[serde(default)]
     validation_segments: Option<f64>,
+    #[serde(default)]
+    validation_composite: Option<f64>,
 }
 
 fn learn<B, M>(mut run: Run, config: &M::Config, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome>
@@ -173,7 +182,7 @@ where
     let (began, before) = (Instant::now(), run.file.seconds);
     for step in first..settings.steps {
         let batch = set.batch(&settings, seed, step)?;
-        let Step { loss, erased_windows, erased_segments, gradients } =
+        let Step { loss, erased_windows, erased_segments, seen, gradients } =
             gradients(&model, config, &batch, (seed, step), parts, device)?;
         if !loss.is_finite() {
             return Err(Error::failed(
@@ -182,15 +191,17 @@ where
                 "lower the learning rate",
             ));
         }
-        model = optimizer.step(settings.learning_rate, model, gradients);
+        let rate = settings.learning_rate * settings.schedule.factor(step, settings.steps);
+        model = optimizer.step(rate, model, gradients).observed(&seen);
         let done = step + 1;
         average = averaged(average, &model.valid(), settings.average_decay, done);
-        let mut line =
-            LogLine { step: done, loss, erased_windows, erased_segments, validation: None, validation_segments: None };
+        let mut line = LogLine { step: done, loss, erased_windows, erased_segments, ..LogLine::default() };
         bar.set_message(format!("loss {loss:.4}"));
         bar.inc(1);
         if done % settings.assess_every == 0 || done == settings.steps {
-            (line.validation, line.validation_segments) = assess(&average, set, settings.model.segments(), device)?;
+            let Validation { videos, segments, composite } =
+                assess(&average, set, settings.model.segments(), seed, device)?;
+            (line.validation, line.validation_segments, line.validation_composite) = (videos, segments, composite);
             log.push(line.clone());
             let better = match (line.validation, run.file.validation) {
                 (Some(new), Some(old)) => new > old || run.file.chosen_step == 0,
@@ -234,28 +245,14 @@ fn save_log(run: &Run, log: &[LogLine]) -> Result<()> {
     write_atomic(&run.path.join("log.csv"), &bytes)
 }
 
-/// On the held-out training videos: the AUC of videos, each by the highest of its segments' scores; and that of segments, each
-/// with its video's label, which also hears of the scores that are not the highest.
-fn assess<B, M>(model: &M, set: &TrainingSet, segments: usize, device: &B::Device) -> Result<(Option<f64>, Option<f64>)>
-where
-    B: burn::tensor::backend::Backend,
-    M: Detector<B>,
-{
-    let (mut videos, mut all) = (Vec::new(), Vec::new());
-    for chunk in set.plan.held_out.chunks(64) {
-        let mut windows = Vec::new();
-        for &index in chunk {
-            windows.extend(set.whole(index, segments)?);
-        }
-        let width = windows.len() / (chunk.len() * segments);
-        let data = TensorData::new(windows, [chunk.len(), segments, width]);
-        let scores = model.scores(Tensor::from_data(data, device));
-        let scores = scores.into_data().convert::<f32>().into_vec::<f32>().unwrap_or_default();
-        for (scores, &index) in scores.chunks(segments).zip(chunk) {
-            let label = set.label(index);
-            videos.push(Observation::of(scores.iter().copied().fold(0.0, f32::max), label));
-            all.extend(scores.iter().map(|&score| Observation::of(score, label)));
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_from_before_a_figure_was_kept_is_read() {
+        let old = r#"[{"step":1,"loss":0.5,"erased_windows":0,"erased_segments":0,"validation":0.75}]"#;
+        let lines: Vec<LogLine> = serde_json::from_str(old).unwrap();
+        assert_eq!((lines[0].validation, lines[0].validation_composite), (Some(0.75), None));
     }
-    Ok((Curve::new(videos).auc(), Curve::new(all).auc()))
 }

@@ -11,6 +11,7 @@
 //! A step depends on (seed, step, weights) alone, so a resumed run and an unbroken one are equal. The test list is never
 //! opened for reading rows here: checkpoints are chosen on held-out training videos, by their labels.
 
+mod assess;
 mod average;
 pub mod command;
 mod device;
@@ -22,6 +23,6 @@ mod sample;
 
 pub use device::Device;
 pub use learn::{Outcome, train};
-pub use preset::{Choose, Preset, Settings};
+pub use preset::{Choose, Preset, Recipe, Schedule, Settings};
 pub use run::{DatasetMark, Run, RunFile};
 pub use sample::{Plan, TrainingSet};

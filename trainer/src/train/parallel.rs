@@ -10,7 +10,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::backend::AutodiffBackend;
 use runtime::{Error, Result};
 
-use crate::model::{Batch, Detector, Noise, Peers};
+use crate::model::{Batch, Detector, Loss, Noise, Peers};
 
 /// Parts of a batch on a CPU.
 pub const PARTS: usize = 4;
@@ -24,6 +24,8 @@ pub struct Step {
     pub erased_windows: usize,
     /// Segments erased in all.
     pub erased_segments: usize,
+    /// What running statistics are to take in: the mean over pairs of what the parts saw.
+    pub seen: Vec<f32>,
     /// Gradients of all weights.
     pub gradients: GradientsParams,
 }
@@ -47,10 +49,13 @@ where
     let work = |part: usize, batch: &Batch, peers: &Peers, model: M| {
         let mut noise = Noise::of_step(seed, step * PARTS as u64 + part as u64);
         let loss = model.loss(config, batch, peers, &mut noise, device);
-        let total = loss.total * (batch.pairs as f64 / (batches.iter().map(|batch| batch.pairs).sum::<usize>()) as f64);
+        let share = batch.pairs as f64 / batches.iter().map(|batch| batch.pairs).sum::<usize>() as f64;
+        let seen = loss.seen.iter().map(|value| value * share as f32).collect();
+        let total = loss.total * share;
         let value = total.clone().into_data().convert::<f32>().as_slice().map_or(f32::NAN, |value: &[f32]| value[0]);
         let gradients = GradientsParams::from_grads(total.backward(), &model);
-        Step { loss: value, erased_windows: loss.erased_windows, erased_segments: loss.erased_segments, gradients }
+        let Loss { erased_windows, erased_segments, .. } = loss;
+        Step { loss: value, erased_windows, erased_segments, seen, gradients }
     };
     let done: Vec<Option<Step>> = std::thread::scope(|scope| {
         let threads: Vec<_> = batches
@@ -67,7 +72,8 @@ where
         threads.into_iter().map(|thread| thread.join().ok()).collect()
     });
     let mut sum = GradientsAccumulator::new();
-    let mut whole = Step { loss: 0.0, erased_windows: 0, erased_segments: 0, gradients: GradientsParams::new() };
+    let mut whole =
+        Step { loss: 0.0, erased_windows: 0, erased_segments: 0, seen: Vec::new(), gradients: GradientsParams::new() };
     for part in done {
         let part = part.ok_or_else(|| {
             Error::failed(format!("step {}", step + 1), "the backend failed, as said above", "report this")
@@ -75,6 +81,8 @@ where
         whole.loss += part.loss;
         whole.erased_windows += part.erased_windows;
         whole.erased_segments += part.erased_segments;
+        whole.seen.resize(part.seen.len(), 0.0);
+        whole.seen.iter_mut().zip(part.seen).for_each(|(sum, value)| *sum += value);
         sum.accumulate(model, part.gradients);
     }
     whole.gradients = sum.grads();

@@ -5,13 +5,12 @@ use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelConfig;
-use crate::model::denet::DeNetConfig;
 
 /// A named set of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// The paper's: features at full width, learning rate 1e-5, weight decay 1e-3, whole videos.
+    /// The model's paper's: features at full width, its learning rate, whole videos; a tenth is held out, and chooses the weights.
     Paper,
     /// For cameras: width 128, learning rate 1e-4, whole videos; nothing is held out, so that few videos go a long way. Smoothness
     /// and sparsity with their usual weights keep scores high at incidents alone, and not through a whole video.
@@ -28,6 +27,27 @@ pub enum Choose {
     Best,
 }
 
+/// How the learning rate changes over a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// From the whole down to 0 at the last step, along half a cosine.
+    Cosine,
+}
+
+impl Schedule {
+    /// What step `step` (from 0) of `steps` multiplies the learning rate by.
+    pub fn factor(self, step: u64, steps: u64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos()),
+        }
+    }
+}
+
 /// All settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -41,6 +61,9 @@ pub struct Settings {
     pub pairs: usize,
     /// Adam's learning rate.
     pub learning_rate: f64,
+    /// What becomes of the learning rate.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Adam's weight decay (added to the gradient).
     pub weight_decay: f32,
     /// One batch in `n` is made of contiguous windows, the others of whole videos; 0: none.
@@ -58,38 +81,49 @@ pub struct Settings {
     pub choose: Choose,
 }
 
+/// What of a preset differs from model to model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recipe {
+    /// Training steps.
+    pub steps: u64,
+    /// Abnormal videos in a batch, and as many normal ones.
+    pub pairs: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// What becomes of it.
+    pub schedule: Schedule,
+    /// Adam's weight decay.
+    pub weight_decay: f32,
+}
+
+impl Recipe {
+    /// For cameras, where a model has no reason to differ.
+    pub const EDGE: Self =
+        Self { steps: 600, pairs: 32, learning_rate: 1e-4, schedule: Schedule::Constant, weight_decay: 1e-3 };
+}
+
 impl Preset {
-    /// The preset's settings for a model's default sizes.
+    /// The preset's settings for a model of default sizes.
     pub fn settings(self, model: ModelConfig) -> Settings {
-        match (self, model) {
-            (Self::Paper, model) => Settings {
-                preset: self,
-                model,
-                steps: 5000,
-                pairs: 32,
-                learning_rate: 1e-5,
-                weight_decay: 1e-3,
-                window_every: 0,
-                window_rows_min: 16,
-                validation_share: 0.1,
-                assess_every: 250,
-                average_decay: 0.0,
-                choose: Choose::Best,
-            },
-            (Self::Edge, ModelConfig::DeNet(config)) => Settings {
-                preset: self,
-                model: ModelConfig::DeNet(DeNetConfig { width: Some(128), smoothness: 8e-4, sparsity: 8e-3, ..config }),
-                steps: 600,
-                pairs: 32,
-                learning_rate: 1e-4,
-                weight_decay: 1e-3,
-                window_every: 0,
-                window_rows_min: 16,
-                validation_share: 0.0,
-                assess_every: 50,
-                average_decay: 0.0,
-                choose: Choose::Last,
-            },
+        let (model, Recipe { steps, pairs, learning_rate, schedule, weight_decay }) = model.preset(self);
+        let (validation_share, assess_every, choose) = match self {
+            Self::Paper => (0.1, 250, Choose::Best),
+            Self::Edge => (0.0, 50, Choose::Last),
+        };
+        Settings {
+            preset: self,
+            model,
+            steps,
+            pairs,
+            learning_rate,
+            schedule,
+            weight_decay,
+            window_every: 0,
+            window_rows_min: 16,
+            validation_share,
+            assess_every,
+            average_decay: 0.0,
+            choose,
         }
     }
 }
@@ -124,5 +158,18 @@ impl Settings {
             return refuse("window_rows_min", "is not between 1 and the model's window");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cosine_falls_from_the_whole_to_nothing() {
+        let factor = |step| Schedule::Cosine.factor(step, 8);
+        assert_eq!((factor(0), Schedule::Constant.factor(5, 8)), (1.0, 1.0));
+        assert!((factor(4) - 0.5).abs() < 1e-12 && (factor(2) - (0.5 + 0.5_f64.sqrt() / 2.0)).abs() < 1e-12);
+        assert!(factor(8) < 1e-12);
     }
 }

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use firmware_config::FeatureContract;
 use trainer::dataset::{Dataset, Entry, Split, Writer};
-use trainer::model::ModelConfig;
-use trainer::model::denet::DeNetConfig;
+use trainer::model::{Model, ModelConfig};
 use trainer::train::{Preset, Settings};
 
 /// Width of its rows.
@@ -47,13 +46,15 @@ pub fn separable(root: &Path) -> Dataset {
     Dataset::open(root).unwrap()
 }
 
-/// The edge preset, shrunk.
-pub fn tiny(steps: u64) -> Settings {
-    let model = ModelConfig::DeNet(DeNetConfig::default());
-    let mut settings = Preset::Edge.settings(model);
-    let ModelConfig::DeNet(denet) = &mut settings.model;
-    denet.width = Some(16);
-    denet.segments = 16;
+/// A model's edge preset, shrunk.
+pub fn tiny(model: Model, steps: u64) -> Settings {
+    let mut settings = Preset::Edge.settings(model.config());
+    match &mut settings.model {
+        ModelConfig::DeNet(denet) => (denet.width, denet.segments) = (Some(16), 16),
+        ModelConfig::Mil(mil) => mil.segments = 16,
+        ModelConfig::Mtn(mtn) => (mtn.width, mtn.segments) = (Some(16), 16),
+        ModelConfig::LaNet(lanet) => (lanet.width, lanet.segments) = (Some(16), 16),
+    }
     settings.window_rows_min = 8;
     settings.pairs = 8;
     settings.learning_rate = 3e-3;

@@ -3,6 +3,9 @@
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::model::{DetectorConfig, Knobs};
+use crate::train::{Preset, Recipe};
+
 /// What is erased between the two passes (the paper's Tab. 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -89,9 +92,26 @@ impl DeNetConfig {
     pub fn regularised(&self) -> bool {
         self.smoothness > 0.0 || self.sparsity > 0.0
     }
+}
 
-    /// Refuse what cannot be built.
-    pub fn check(&self) -> Result<()> {
+impl DetectorConfig for DeNetConfig {
+    fn segments(&self) -> usize {
+        self.segments
+    }
+
+    /// Paper: its values and learning rate. Edge: width 128, with Sultani et al.'s smoothness and sparsity.
+    fn preset(self, preset: Preset) -> (Self, Recipe) {
+        match preset {
+            Preset::Paper => (self, Recipe { steps: 5000, learning_rate: 1e-5, ..Recipe::EDGE }),
+            Preset::Edge => (Self { width: Some(128), smoothness: 8e-4, sparsity: 8e-3, ..self }, Recipe::EDGE),
+        }
+    }
+
+    fn knobs(&mut self) -> Knobs<'_> {
+        Knobs { top: Some(&mut self.top), smoothness: Some(&mut self.smoothness), sparsity: Some(&mut self.sparsity) }
+    }
+
+    fn check(&self) -> Result<()> {
         let refuse = |problem: String, remedy: &str| Err(Error::invalid("model settings", problem, remedy));
         if self.scales == 0 || self.scales > 6 {
             return refuse(format!("{} scales", self.scales), "use 1 to 6");

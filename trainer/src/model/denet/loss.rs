@@ -1,9 +1,10 @@
-//! The ranking losses, sec. 3.3, and what Sultani et al. ("Real-World Anomaly Detection in Surveillance Videos") add to theirs. Batches are P abnormal windows followed by P normal ones; pair i is (i, P + i).
+//! The ranking losses, sec. 3.3. Batches are P abnormal windows followed by P normal ones; pair i is (i, P + i).
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::config::DeNetConfig;
+use crate::model::ranking::{self, hinge};
 
 /// Eq. 11: `L_score = max(0, 1 - max y^a + max y^n)` for each pair, of each window's highest score; `[2 P, 1]` to `[P]`.
 pub fn score_ranking<B: Backend>(highest: Tensor<B, 2>) -> Tensor<B, 1> {
@@ -12,15 +13,8 @@ pub fn score_ranking<B: Backend>(highest: Tensor<B, 2>) -> Tensor<B, 1> {
 
 /// Eq. 12: `var(x_t) = 1 - cos(x_{t-k}, x_t)` with k = T/2, for t >= k; `[B, T, D]` to `[B, T - k]`.
 pub fn variation<B: Backend>(features: Tensor<B, 3>) -> Tensor<B, 2> {
-    let [b, t, _] = features.dims();
-    let k = t / 2;
-    let earlier = features.clone().narrow(1, 0, t - k);
-    let later = features.narrow(1, k, t - k);
-    // The product of norms is at least 1e-8, so that zero vectors have no infinite gradient.
-    let square = |x: Tensor<B, 3>| (x.clone() * x).sum_dim(2);
-    let norms = (square(earlier.clone()) * square(later.clone())).clamp_min(1e-16).sqrt();
-    let cosine = (earlier * later).sum_dim(2) / norms;
-    (cosine.neg() + 1.0).reshape([b, t - k])
+    let k = features.dims()[1] / 2;
+    ranking::variation(features, k)
 }
 
 /// Eq. 13: `L_fea = max(0, 1 - max var(x^a) + max var(x^n))` for each pair; `[2 P, T, D]` to `[P]`.
@@ -35,21 +29,4 @@ pub fn ranking<B: Backend>(features: Tensor<B, 3>, highest: Tensor<B, 2>, config
         return score;
     }
     score + feature_ranking(features) * config.alpha_feature
-}
-
-/// Sultani et al., Eq. 7, of abnormal windows' scores `[P, T]`: `smoothness sum_t (y_t - y_{t+1})^2 + sparsity sum_t y_t`; `[P]`.
-/// Incidents are short, and scores do not jump.
-pub fn regularisation<B: Backend>(scores: Tensor<B, 2>, config: &DeNetConfig) -> Tensor<B, 1> {
-    let [p, t] = scores.dims();
-    let steps = scores.clone().narrow(1, 1, t - 1) - scores.clone().narrow(1, 0, t - 1);
-    let smoothness = (steps.clone() * steps).sum_dim(1) * config.smoothness;
-    (smoothness + scores.sum_dim(1) * config.sparsity).reshape([p])
-}
-
-/// `max(0, 1 - a + n)` for each pair of a column `[2 P, 1]`.
-fn hinge<B: Backend>(peaks: Tensor<B, 2>) -> Tensor<B, 1> {
-    let pairs = peaks.dims()[0] / 2;
-    let abnormal = peaks.clone().narrow(0, 0, pairs);
-    let normal = peaks.narrow(0, pairs, pairs);
-    (normal - abnormal + 1.0).clamp_min(0.0).reshape([pairs])
 }

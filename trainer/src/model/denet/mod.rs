@@ -1,10 +1,9 @@
 //! DE-Net, the Dynamic Erasing Network (Zhang et al., "Dynamic Erasing Network Based on Multi-Scale Temporal Features for
 //! Weakly Supervised Video Anomaly Detection"). Equation numbers in this folder are the paper's.
 //!
-//! `X [B, T, D_in]` -> projection (ours, if `D_in != D`) -> [`mstm`] -> `X^ [B, T, D]` -> [`classifier`] -> `Y [B, T]`.
+//! `X [B, T, D_in]` -> projection (ours, if `D_in != D`) -> [`mstm`] -> `X^ [B, T, D]` -> [`Classifier`] -> `Y [B, T]`.
 //! Training runs it twice: on `X`, and on `X` with prominent segments erased ([`erasing`]); [`loss`] ranks both.
 
-pub mod classifier;
 pub mod config;
 pub mod encoder;
 pub mod erasing;
@@ -16,9 +15,10 @@ use burn::nn::Linear;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
+use super::classifier::{Classifier, Learned};
 use super::kernels::Kernels;
+use super::ranking::regularisation;
 use super::{Batch, Detector, Init, Loss, Noise, Peers, linear};
-pub use classifier::{Classifier, Learned};
 pub use config::{DeNetConfig, Erasing};
 pub use mstm::Mstm;
 
@@ -60,7 +60,7 @@ impl<B: Kernels> DeNet<B> {
         let Learned { scores, highest, all } = self.classifier.learned(features.clone(), config.top, whole, noise);
         let ranking = loss::ranking(features, highest, config);
         let loss = match all {
-            Some(abnormal) => ranking + loss::regularisation(abnormal, config),
+            Some(abnormal) => ranking + regularisation(abnormal, config.smoothness, config.sparsity),
             None => ranking,
         };
         Pass { scores, loss }
@@ -76,7 +76,7 @@ impl<B: Kernels> Detector<B> for DeNet<B> {
         Self {
             projection: (width != features).then(|| init.linear(features, width)),
             mstm: Mstm::new(config, width, &mut init),
-            classifier: Classifier::new(config, width, &mut init),
+            classifier: Classifier::new(width, config.classifier_dropout, &mut init),
         }
     }
 
@@ -98,7 +98,7 @@ impl<B: Kernels> Detector<B> for DeNet<B> {
         let mean = |sum: Tensor<B, 1>| sum / batch.pairs as f64;
         if config.erasing == Erasing::Off {
             let total = mean(unerased.loss.sum()) * lambda_unerased;
-            return Loss { total, erased_windows: 0, erased_segments: 0 };
+            return Loss::of(total);
         }
         // Assessment and mask carry no gradient: they are made in host memory from the scores' values.
         let (rows, pairs) = erasing::select(batch, &unerased.scores, config, |values| peers.gather(values));
@@ -112,7 +112,7 @@ impl<B: Kernels> Detector<B> for DeNet<B> {
             erasing::erase(&mut erased.windows, batch.width, &rows);
             sum = sum + self.pass(config, erased.take(&pairs), noise, device).loss.sum() * lambda_erased;
         }
-        Loss { total: mean(sum), erased_windows: pairs.len(), erased_segments: rows.len() }
+        Loss { erased_windows: pairs.len(), erased_segments: rows.len(), ..Loss::of(mean(sum)) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The classifier f: three fully connected layers of 512, 32 and 1 units; ReLU after the first only; dropout between
+//! The classifier of DE-Net and MIL-Rank: three fully connected layers of 512, 32 and 1 units; ReLU after the first only; dropout between
 //! layers; sigmoid at the end.
 
 use burn::module::Module;
@@ -6,8 +6,7 @@ use burn::nn::Linear;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, activation};
 
-use super::config::DeNetConfig;
-use crate::model::{Init, Noise};
+use super::{Init, Noise};
 
 /// The classifier.
 #[derive(Module, Debug)]
@@ -35,23 +34,18 @@ pub struct Learned<B: Backend> {
 
 impl<B: Backend> Classifier<B> {
     /// New, for features of width `width`.
-    pub fn new(config: &DeNetConfig, width: usize, init: &mut Init<'_, B>) -> Self {
-        Self {
-            first: init.linear(width, 512),
-            second: init.linear(512, 32),
-            third: init.linear(32, 1),
-            dropout: config.classifier_dropout,
-        }
+    pub fn new(width: usize, dropout: f64, init: &mut Init<'_, B>) -> Self {
+        Self { first: init.linear(width, 512), second: init.linear(512, 32), third: init.linear(32, 1), dropout }
     }
 
-    /// `Y = f(X^)` (Eq. 5): `[B, T, D]` to `[B, T]`.
+    /// `Y = f(X^)` (DE-Net's Eq. 5): `[B, T, D]` to `[B, T]`.
     pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 2> {
         let [b, t, d] = x.dims();
         self.rows(x.reshape([b * t, d]), &[None, None]).reshape([b, t])
     }
 
     /// Training's `Y`, and what of it has a gradient: each window's highest score, or the mean of its `top` highest, and of the
-    /// first `whole` windows all scores. The loss asks for no other (Eq. 11): as a rule `top` rows of a window are learned from,
+    /// first `whole` windows all scores. The loss asks for no other (DE-Net's Eq. 11): as a rule `top` rows of a window are learned from,
     /// not 64.
     pub fn learned(&self, x: Tensor<B, 3>, top: usize, whole: usize, noise: &mut Noise) -> Learned<B> {
         let [b, t, d] = x.dims();
