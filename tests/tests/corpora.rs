@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 use firmware_config::config::Config;
 use firmware_config::wire;
+use runtime::ErrorKind;
 use runtime::bundle::Bundle;
+use runtime::engine::tract::TractEngine;
 use trainer::onnx::builder::{ElementType, GraphBuilder};
 
 /// The inputs of a target.
@@ -97,6 +99,16 @@ fn bundle_tar() {
 fn onnx() {
     let seeds = vec![("float.onnx", float_head()), ("int8.onnx", int8_head())];
     replay("onnx", seeds, targets::onnx);
+}
+
+/// What mutations found: tract panics, and whoever loads a graph hears of an error.
+#[test]
+fn a_graph_that_tract_panics_about_is_an_error() {
+    for name in ["panics-unknown-output.onnx", "panics-zero-point.onnx"] {
+        let graph = std::fs::read(corpus("onnx").join(name)).unwrap();
+        let error = TractEngine::load(&graph, "head").err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Panicked, "{name}: {error}");
+    }
 }
 
 /// Rows `[1, 4, 3]` to scores `[1, 4]`: enough operators for a fuzzer to break.

@@ -91,7 +91,7 @@ impl Pull {
                 Err(error) => {
                     let text = error.to_string();
                     if said.as_ref() != Some(&text) {
-                        log::warn!("{NAME}: {text}");
+                        log::warn!("{text}");
                     }
                     said = Some(text);
                     pace.failed()
