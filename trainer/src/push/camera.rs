@@ -136,8 +136,11 @@ fn upload(link: &dyn Link, package: &Package, patience: Patience, tell: &mut dyn
         let end = (start + PIECE_BYTES).min(package.bytes.len());
         let piece = &package.bytes[start..end];
         next = patience.insist(tell, || match link.send(package, at, piece) {
-            // How much of it arrived, only the camera knows.
-            Err(error) if error.kind == ErrorKind::Unavailable => link.arrived(package).map_err(|_| error),
+            // How much of it arrived, only the camera knows; nothing is a failure like others.
+            Err(error) if error.kind == ErrorKind::Unavailable => match link.arrived(package) {
+                Ok(there) if there != Some(at) => Ok(there),
+                _ => Err(error),
+            },
             done => done,
         })?;
     }
