@@ -59,7 +59,9 @@ pub fn releases(folder: &Path, from: Trainer) -> Result<Vec<PathBuf>> {
     for (release, bundle) in (1..).zip(&bundles) {
         let mut export = command(&trainer);
         export.args(["export", "run", "--extractor", &extractor, "--sign", &key, "--release", &release.to_string()]);
-        run(export.arg("--out").arg(bundle).current_dir(&work))?;
+        let made = work.join("small.tadpole");
+        run(export.arg("--out").arg(&made).current_dir(&work))?;
+        fs::rename(&made, bundle).with_context(|| format!("cannot write {}", bundle.display()))?;
     }
     fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))?;
     Ok(bundles)

@@ -78,7 +78,9 @@ impl Link for Camera {
             if inside.deaf {
                 return Err(Error::unavailable("pole", "the line is cut", "try again"));
             }
-            assert_eq!(at, inside.have);
+            if at != inside.have {
+                return Err(Error::unavailable("pole", "another offset is wanted", "ask for it"));
+            }
             inside.have += piece.len() as u64;
             Ok(Some(inside.have).filter(|have| *have < bundle.bytes.len() as u64))
         })
