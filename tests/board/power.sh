@@ -25,9 +25,9 @@ fi
 # Every byte of the model is checked against its signature, which is all that a start needs.
 tadpole check /tmp/config.toml || fail "no valid model"
 # shellcheck disable=SC2086
-/board/tadpole model list --json $at > /tmp/list 2>> $log || fail "the store cannot be read"
-short() { sed -n "s/.*\"$1\":{[^}]*\"release\":\([0-9]*\)[^}]*}.*/\1/p" /tmp/list; }
-stage() { sed -n 's/.*"stage":"\([^"]*\)".*/\1/p' /tmp/list; }
+/board/tadpole model list $at > /tmp/list 2>> $log || fail "the store cannot be read"
+short() { sed -n "s/^$1 .*release \([0-9]*\) .*/\1/p" /tmp/list; }
+stage() { sed -n 's/^trial .*release [0-9]* *\(.*\), starts.*/\1/p' /tmp/list; }
 echo "SOUND current $(short current), previous $(short previous), candidate $(short candidate), trial $(stage)"
 
 n=0
