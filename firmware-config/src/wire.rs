@@ -364,61 +364,27 @@ impl From<GpioV3> for config::Gpio {
     }
 }
 
-impl From<config::Mqtt> for MqttV4 {
-    fn from(there: config::Mqtt) -> Self {
-        let config::Mqtt { broker, topic, user, password_file, ca } = there;
-        Self { broker, topic, user, password_file, ca }
-    }
+/// A section whose wire form has the same fields: conversions both ways.
+macro_rules! same_fields {
+    ($section:ident, $wire:ident { $($field:ident),+ }) => {
+        impl From<config::$section> for $wire {
+            fn from(config::$section { $($field),+ }: config::$section) -> Self {
+                Self { $($field),+ }
+            }
+        }
+
+        impl From<$wire> for config::$section {
+            fn from($wire { $($field),+ }: $wire) -> Self {
+                Self { $($field),+ }
+            }
+        }
+    };
 }
 
-impl From<MqttV4> for config::Mqtt {
-    fn from(there: MqttV4) -> Self {
-        let MqttV4 { broker, topic, user, password_file, ca } = there;
-        Self { broker, topic, user, password_file, ca }
-    }
-}
-
-impl From<config::Control> for ControlV4 {
-    fn from(there: config::Control) -> Self {
-        let config::Control { listen, tls } = there;
-        Self { listen, tls }
-    }
-}
-
-impl From<ControlV4> for config::Control {
-    fn from(there: ControlV4) -> Self {
-        let ControlV4 { listen, tls } = there;
-        Self { listen, tls }
-    }
-}
-
-impl From<config::Hawkbit> for HawkbitV4 {
-    fn from(there: config::Hawkbit) -> Self {
-        let config::Hawkbit { server, tenant, device, token_file, ca } = there;
-        Self { server, tenant, device, token_file, ca }
-    }
-}
-
-impl From<HawkbitV4> for config::Hawkbit {
-    fn from(there: HawkbitV4) -> Self {
-        let HawkbitV4 { server, tenant, device, token_file, ca } = there;
-        Self { server, tenant, device, token_file, ca }
-    }
-}
-
-impl From<config::Trial> for TrialV4 {
-    fn from(there: config::Trial) -> Self {
-        let config::Trial { stage_s, segment_ms, memory_mb, resident_mb, drift } = there;
-        Self { stage_s, segment_ms, memory_mb, resident_mb, drift }
-    }
-}
-
-impl From<TrialV4> for config::Trial {
-    fn from(there: TrialV4) -> Self {
-        let TrialV4 { stage_s, segment_ms, memory_mb, resident_mb, drift } = there;
-        Self { stage_s, segment_ms, memory_mb, resident_mb, drift }
-    }
-}
+same_fields!(Mqtt, MqttV4 { broker, topic, user, password_file, ca });
+same_fields!(Control, ControlV4 { listen, tls });
+same_fields!(Hawkbit, HawkbitV4 { server, tenant, device, token_file, ca });
+same_fields!(Trial, TrialV4 { stage_s, segment_ms, memory_mb, resident_mb, drift });
 
 impl From<EngineChoice> for EngineV2 {
     fn from(engine: EngineChoice) -> Self {
