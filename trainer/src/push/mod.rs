@@ -23,8 +23,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use runtime::bundle::{Bundle, SignatureStatus};
-use runtime::{Error, ErrorKind, Result};
+use runtime::{Error, Result};
 use serde_json::{Value, json};
 
 use crate::progress::say;
@@ -79,7 +78,7 @@ pub struct PushArgs {
 /// Of kind `InvalidInput`, `Corrupt` or `Untrusted` when nothing can be sent; `Failed` when a camera is not on the new model.
 pub fn run(args: &PushArgs) -> Result<()> {
     let targets = targets::read(&args.to)?;
-    let package = package(args)?;
+    let package = Package::read(&args.bundle)?;
     let credentials = link::credentials(&args.site, args.client.as_deref())?;
     let patience = Patience {
         silence: Duration::from_secs(args.silence.into()),
@@ -120,16 +119,6 @@ pub fn run(args: &PushArgs) -> Result<()> {
         format!("{} of {} cameras are not on the new model", ends.len() - good, ends.len()),
         "mend what the table says, and push again: cameras that have it are passed over",
     ))
-}
-
-/// Read the bundle, and see that it is one.
-fn package(args: &PushArgs) -> Result<Package> {
-    let inspected = Bundle::inspect(&args.bundle)?;
-    if !matches!(inspected.signature, SignatureStatus::Fits(_)) {
-        let (problem, remedy) = ("its signature does not fit it", "export it again: `tadpole-trainer export`");
-        return Err(Error::new(ErrorKind::Untrusted, args.bundle.display().to_string(), problem, remedy));
-    }
-    Package::read(&args.bundle)
 }
 
 /// A camera's line of progress.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use runtime::bundle::Bundle;
+use runtime::bundle::{Bundle, SignatureStatus};
 use runtime::{Error, ErrorKind, Result};
 use rustls::crypto::ring;
 use serde::Deserialize;
@@ -96,9 +96,13 @@ impl Package {
     /// Read a bundle; its signature must fit, whoever made it.
     ///
     /// # Errors
-    /// Those of [`Bundle::inspect`].
+    /// Those of [`Bundle::inspect`]; of kind `Untrusted` when its signature does not fit.
     pub fn read(path: &Path) -> Result<Self> {
         let found = Bundle::inspect(path)?;
+        if !matches!(found.signature, SignatureStatus::Fits(_)) {
+            let (problem, remedy) = ("its signature does not fit it", "export it again: `tadpole-trainer export`");
+            return Err(Error::new(ErrorKind::Untrusted, path.display().to_string(), problem, remedy));
+        }
         let bytes = std::fs::read(path).map_err(|error| {
             Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), "name a `.tadpole` bundle")
         })?;
