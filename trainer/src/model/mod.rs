@@ -23,6 +23,7 @@ pub mod mtn;
 pub mod noise;
 mod peers;
 mod ranking;
+mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
 

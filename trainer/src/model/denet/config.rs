@@ -1,8 +1,9 @@
 //! DE-Net's sizes and loss weights, with the paper's values.
 
-use runtime::{Error, Result};
+use runtime::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::model::settings::{check_top, check_weights, refuse};
 use crate::model::{DetectorConfig, Knobs};
 use crate::train::{Preset, Recipe};
 
@@ -112,7 +113,6 @@ impl DetectorConfig for DeNetConfig {
     }
 
     fn check(&self) -> Result<()> {
-        let refuse = |problem: String, remedy: &str| Err(Error::invalid("model settings", problem, remedy));
         if self.scales == 0 || self.scales > 6 {
             return refuse(format!("{} scales", self.scales), "use 1 to 6");
         }
@@ -122,14 +122,8 @@ impl DetectorConfig for DeNetConfig {
                 "use a multiple of 2^(scales - 1)",
             );
         }
-        if self.top == 0 || self.top > self.segments {
-            return refuse(format!("the top {} of {} segments", self.top, self.segments), "use 1 or some more");
-        }
-        for (name, weight) in [("smoothness", self.smoothness), ("sparsity", self.sparsity)] {
-            if !(weight >= 0.0 && weight.is_finite()) {
-                return refuse(format!("{name} {weight}"), "use 0 or more");
-            }
-        }
+        check_top(self.top, self.segments)?;
+        check_weights(&[("smoothness", self.smoothness), ("sparsity", self.sparsity)])?;
         if self.heads == 0 || self.width.is_some_and(|width| width == 0 || !width.is_multiple_of(self.heads)) {
             return refuse(
                 format!("width {:?} is no multiple of {} heads", self.width, self.heads),

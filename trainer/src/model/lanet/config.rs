@@ -1,9 +1,10 @@
 //! LA-Net's sizes and loss weights.
 
-use runtime::{Error, Result};
+use runtime::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::model::DetectorConfig;
+use crate::model::settings::{check_dropout, check_segments, check_weights, refuse};
 use crate::train::{Preset, Recipe, Schedule};
 
 /// Sizes and loss weights.
@@ -43,22 +44,12 @@ impl DetectorConfig for LaNetConfig {
     }
 
     fn check(&self) -> Result<()> {
-        let refuse = |problem: String, remedy: &str| Err(Error::invalid("model settings", problem, remedy));
-        if self.segments < 2 {
-            return refuse(format!("{} segments", self.segments), "use 2 or more");
-        }
+        check_segments(self.segments)?;
         if self.width == Some(0) || self.attention == 0 {
             return refuse(format!("width {:?}, attention {}", self.width, self.attention), "use 1 or more");
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return refuse(format!("dropout {}", self.dropout), "use at least 0 and less than 1");
-        }
-        for (name, weight) in [("lambda_ranking", self.lambda_ranking), ("lambda_alignment", self.lambda_alignment)] {
-            if !(weight >= 0.0 && weight.is_finite()) {
-                return refuse(format!("{name} {weight}"), "use 0 or more");
-            }
-        }
-        Ok(())
+        check_dropout(self.dropout)?;
+        check_weights(&[("lambda_ranking", self.lambda_ranking), ("lambda_alignment", self.lambda_alignment)])
     }
 
     /// Paper: learning rate 5e-4 down to 0 along a cosine, 128 videos in a batch, 60 epochs of UCF-Crime. Edge: width 128.

@@ -10,12 +10,13 @@ mod export;
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use runtime::{Error, Result};
+use runtime::Result;
 use serde::{Deserialize, Serialize};
 
 use super::classifier::{Classifier, Learned};
 use super::ranking::{hinge, regularisation};
 use super::{Batch, Detector, DetectorConfig, Init, Knobs, Loss, Noise, Peers};
+use crate::model::settings::{check_dropout, check_segments, check_top, check_weights};
 use crate::train::{Preset, Recipe};
 
 /// Sizes and loss weights.
@@ -45,22 +46,10 @@ impl DetectorConfig for MilConfig {
     }
 
     fn check(&self) -> Result<()> {
-        let refuse = |problem: String, remedy: &str| Err(Error::invalid("model settings", problem, remedy));
-        if self.segments < 2 {
-            return refuse(format!("{} segments", self.segments), "use 2 or more");
-        }
-        if self.top == 0 || self.top > self.segments {
-            return refuse(format!("the top {} of {} segments", self.top, self.segments), "use 1 or some more");
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return refuse(format!("dropout {}", self.dropout), "use at least 0 and less than 1");
-        }
-        for (name, weight) in [("smoothness", self.smoothness), ("sparsity", self.sparsity)] {
-            if !(weight >= 0.0 && weight.is_finite()) {
-                return refuse(format!("{name} {weight}"), "use 0 or more");
-            }
-        }
-        Ok(())
+        check_segments(self.segments)?;
+        check_top(self.top, self.segments)?;
+        check_dropout(self.dropout)?;
+        check_weights(&[("smoothness", self.smoothness), ("sparsity", self.sparsity)])
     }
 
     /// Paper: its batch of 30 pairs, by Adam. Edge: as all models.

@@ -1,8 +1,9 @@
 //! The multi-scale temporal network's sizes and loss weights.
 
-use runtime::{Error, Result};
+use runtime::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::model::settings::{check_dropout, check_segments, check_weights, refuse};
 use crate::model::{DetectorConfig, Knobs};
 use crate::train::{Preset, Recipe};
 
@@ -44,27 +45,17 @@ impl DetectorConfig for MtnConfig {
     }
 
     fn check(&self) -> Result<()> {
-        let refuse = |problem: String, remedy: &str| Err(Error::invalid("model settings", problem, remedy));
-        if self.segments < 2 {
-            return refuse(format!("{} segments", self.segments), "use 2 or more");
-        }
+        check_segments(self.segments)?;
         if self.width.is_some_and(|width| width < 8) {
             return refuse(format!("width {:?} has no eighth", self.width), "use 8 or more");
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return refuse(format!("dropout {}", self.dropout), "use at least 0 and less than 1");
-        }
-        for (name, weight) in [
+        check_dropout(self.dropout)?;
+        check_weights(&[
             ("alpha", self.alpha),
             ("margin", self.margin),
             ("smoothness", self.smoothness),
             ("sparsity", self.sparsity),
-        ] {
-            if !(weight >= 0.0 && weight.is_finite()) {
-                return refuse(format!("{name} {weight}"), "use 0 or more");
-            }
-        }
-        Ok(())
+        ])
     }
 
     /// Paper: learning rate 1e-3, weight decay 5e-3. Edge: width 128, with smoothness and sparsity of their usual weights.
