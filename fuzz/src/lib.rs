@@ -1,6 +1,9 @@
 //! What each target does with its bytes, and what must hold for all bytes: an answer or an error, no panic, and what was accepted
 //! survives its own encoding. tests/tests/corpora.rs includes this file, and replays the corpora with the ordinary compiler.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+
 use firmware_config::config::{Config, EngineChoice};
 use firmware_config::contract::{ClipContract, FeatureContract};
 use firmware_config::envelope::Envelope;
@@ -11,11 +14,17 @@ use firmware_config::manifest::{
 use firmware_config::sign::{SigningKey, TrustedKeys};
 use firmware_config::wire;
 use runtime::bundle::{self, Bundle};
+use runtime::control::Desk;
+use runtime::control::gate::Gate;
+use runtime::control::identity::{Client, Role};
 use runtime::engine::tract::TractEngine;
 use runtime::engine::{Engine as _, Engines, Input};
+use runtime::health::SystemClock;
 use runtime::score::step::StepModel;
 use runtime::store::judge::Limits;
-use runtime::store::proof;
+use runtime::store::live::{Lead, Live};
+use runtime::store::{Store, Trust, proof};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Inputs of a graph that is larger than this are not made up: golden vectors are not that long.
 const INPUT_MAX: usize = 1 << 16;
@@ -78,6 +87,42 @@ pub fn onnx(data: &[u8]) {
         }
     }
     let _ = StepModel::from_onnx(data);
+}
+
+/// What a client sends who may push, behind the handshake, to a control service with an empty store.
+pub fn http_body(data: &[u8]) {
+    static LEAD: LazyLock<Lead> = LazyLock::new(|| {
+        let bytes = signed(b"graph");
+        let bundle = Bundle::from_reader("lead", &bytes[..], bytes.len() as u64, &trusted()).expect("our own bundle");
+        Lead { bundle: Arc::new(bundle), engines: Engines::new(EngineChoice::Tract) }
+    });
+    let folder = tempfile::tempdir().expect("a folder for a store");
+    let trust = Trust { keys: trusted(), engine: EngineChoice::Tract };
+    let store = Some((Store::new(folder.path().join("store")), trust));
+    let (clock, live) = (Box::new(SystemClock::start()), Arc::new(Live::new(LEAD.clone(), 0)));
+    let desk = Desk::new(Vec::new(), clock, live, EngineChoice::Tract, store, folder.path().into());
+    let gate = Arc::new(Gate::new(&Arc::new(desk)));
+    let client = Client { name: "anna".into(), role: Some(Role::Push) };
+
+    // Time stands still while anything is done, and leaps to the next time-out when nothing is.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let heard = runtime.expect("a runtime").block_on(async {
+        let (here, there) = tokio::io::duplex(64 << 10);
+        let served = async move { gate.serve(there, SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), client).await };
+        let served = tokio::spawn(served);
+        let (mut ear, mut mouth) = tokio::io::split(here);
+        let said = data.to_vec();
+        // A service that has heard enough closes the connection: then the rest is not said.
+        let said = tokio::spawn(async move { mouth.write_all(&said).await.map(|()| mouth) });
+        let mut heard = Vec::new();
+        let _ = ear.read_to_end(&mut heard).await;
+        let _ = said.await.expect("nothing of ours panics");
+        served.await.expect("the service does not panic");
+        heard
+    });
+    let status = heard.strip_prefix(b"HTTP/1.1 ").map(|rest| &rest[..3]);
+    assert!(heard.is_empty() || status.is_some(), "no HTTP: {}", String::from_utf8_lossy(&heard));
+    assert_ne!(status, Some(&b"500"[..]), "a mistake of the service: {}", String::from_utf8_lossy(&heard));
 }
 
 /// What was accepted goes into a blob and comes out the same.

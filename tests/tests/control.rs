@@ -92,7 +92,11 @@ struct Firmware {
 
 impl Firmware {
     fn start(place: &Place) -> Self {
-        let mut run = Command::new(program("tadpole"));
+        Self::start_by(place, Command::new(program("tadpole")))
+    }
+
+    /// Started by another program, which becomes it.
+    fn start_by(place: &Place, mut run: Command) -> Self {
         run.arg("run").arg("--config").arg(place.path("tadpole.toml"));
         let mut child = run.env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -304,10 +308,12 @@ fn a_model_that_is_pushed_through_cuts_is_tried_confirmed_and_taken_back() {
     assert_eq!(push.status().unwrap().model.release, 1, "the bundle beside the empty store");
     let package = place.package(2, 1);
 
-    // The connection is cut at every 64 KiB, as far as a test has time for.
+    // The connection is cut at every 64 KiB: 24 times, or as often as TADPOLE_CUTS says, the whole bundle at most.
     let config = tls(&place, "anna");
+    let cuts = std::env::var("TADPOLE_CUTS").map_or(24, |cuts| cuts.parse::<usize>().unwrap());
+    let cuts = cuts.min(package.bytes.len() / (64 << 10));
     let mut have = 0;
-    while have < 24 * (64 << 10) {
+    while have < cuts * (64 << 10) {
         let mut stream = firmware.raw(&config);
         let digest = base64(&hex(&package.sha256));
         let total = package.bytes.len();
@@ -338,6 +344,7 @@ fn a_model_that_is_pushed_through_cuts_is_tried_confirmed_and_taken_back() {
             std::thread::sleep(Duration::from_millis(125));
         }
     }
+    println!("{cuts} cuts, at every 64 KiB of {} bytes", package.bytes.len());
     // What breaks the rules is refused, and what has arrived stays.
     assert_eq!(kind(push.put(&package, 5, &package.bytes[5..99])), "offset");
     let Err(Failure::Refused(told)) = push.put(&package, 0, &package.bytes[..99]) else { panic!("taken twice") };
@@ -399,6 +406,110 @@ fn a_model_that_is_pushed_through_cuts_is_tried_confirmed_and_taken_back() {
     assert_eq!(push.status().unwrap().model.release, 1);
     let journal = std::fs::read_to_string(place.path("events.jsonl")).unwrap();
     assert!(journal.contains("release 1 is taken back by a new start"), "{journal}");
+}
+
+/// A file system of 128 MiB for the store, that a test may fill and make read-only.
+struct SmallDisk<'a> {
+    firmware: &'a Firmware,
+    store: PathBuf,
+}
+
+impl SmallDisk<'_> {
+    /// A firmware whose store is on one; nothing where mounting is not allowed.
+    fn firmware(place: &Place) -> Option<Firmware> {
+        std::fs::create_dir(place.path("store")).unwrap();
+        let mut run = Command::new("unshare");
+        run.args(["--mount", "sh", "-c", "mount -t tmpfs -o size=128m tmpfs \"$0\" && exec \"$@\""]);
+        let allowed =
+            Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs"]).arg(place.path("store"));
+        allowed.status().is_ok_and(|status| status.success()).then(|| {
+            run.arg(place.path("store")).arg(program("tadpole"));
+            Firmware::start_by(place, run)
+        })
+    }
+
+    fn inside(&self, script: &str) {
+        let mut run = Command::new("nsenter");
+        run.args([&format!("--mount=/proc/{}/ns/mnt", self.firmware.child.id()), "sh", "-e", "-c", script, "sh"]);
+        assert!(run.arg(&self.store).status().unwrap().success(), "{script}");
+    }
+
+    /// Leave so many mebibytes free.
+    fn leave(&self, mebibytes: u64) {
+        self.inside("rm -f \"$1/filler\"");
+        if mebibytes < 128 {
+            let free = "$(df --output=avail -B1M \"$1\" | tail -n 1)";
+            self.inside(&format!("fallocate -l $(({free} - {mebibytes}))M \"$1/filler\""));
+        }
+    }
+}
+
+#[test]
+fn a_full_or_read_only_disk_takes_no_model_and_the_camera_goes_on() {
+    let place = Place::new();
+    let Some(firmware) = SmallDisk::firmware(&place) else {
+        println!("SKIPPED: nothing can be mounted here; run this as root");
+        return;
+    };
+    let disk = SmallDisk { firmware: &firmware, store: place.path("store") };
+    let push = firmware.client(&place.credentials("anna"));
+    let before = firmware.wait(&push, "scoring", |status| status.cameras[0].segments > 1);
+    let package = place.package(2, 1);
+    let half = package.bytes.len() / 2;
+    let arrived = || push.arrived(&package).unwrap().bytes as usize;
+
+    // Too little room to begin; enough, and gone half-way.
+    disk.leave(33);
+    assert_eq!(kind(push.put(&package, 0, &package.bytes[..half])), "no-room");
+    assert_eq!(arrived(), 0);
+    disk.leave(128);
+    assert_eq!(kind(push.put(&package, 0, &package.bytes[..half])), "allowed");
+    disk.leave(1);
+    assert_eq!(kind(push.put(&package, half as u64, &package.bytes[half..])), "no-room");
+    assert_eq!(arrived(), half, "what has arrived stays");
+    disk.leave(128);
+
+    // Enough to begin, and full in the middle of a request.
+    let (digest, total) = (base64(&hex(&package.sha256)), package.bytes.len());
+    let mut stream = firmware.raw(&tls(&place, "anna"));
+    write!(
+        stream,
+        "PUT /v1/models/{} HTTP/1.1\r\nhost: a\r\nconnection: close\r\nrepr-digest: sha-256=:{digest}:\r\n\
+         content-range: bytes {half}-{}/{total}\r\ncontent-length: {}\r\n\r\n",
+        package.id,
+        total - 1,
+        total - half
+    )
+    .unwrap();
+    let begun = half + (1 << 20);
+    stream.write_all(&package.bytes[half..begun]).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    disk.leave(0);
+    // The refusal may come before all is sent.
+    let _ = stream.write_all(&package.bytes[begun..]).and_then(|()| stream.flush());
+    let mut heard = [0; 12];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"HTTP/1.1 507", "{}", String::from_utf8_lossy(&heard));
+    disk.leave(128);
+    let have = arrived();
+    assert!((half + (512 << 10)..total).contains(&have), "{have}");
+
+    disk.inside("mount -o remount,ro \"$1\"");
+    assert_eq!(kind(push.put(&package, have as u64, &package.bytes[have..])), "failed");
+    assert!(push.roll_back().is_err());
+    let status = push.status().unwrap();
+    assert_eq!((status.model.release, status.store.unwrap().current.unwrap().release), (1, 1));
+    disk.inside("mount -o remount,rw \"$1\"");
+
+    assert!(push.upload(&package, |_| true).unwrap().whole, "it goes on where it ended");
+    push.activate(&package.id).unwrap();
+    let after = firmware.wait(&push, "confirmed", |status| {
+        status.model.release == 2 && status.store.as_ref().is_some_and(|store| store.trial.is_none())
+    });
+    let segments = after.cameras[0].segments - before.cameras[0].segments;
+    let seconds = after.uptime_s - before.uptime_s;
+    // A segment is .64 s; the machine may be busy with other tests.
+    assert!(2 * segments >= seconds * 100 / 64, "{segments} segments in {seconds} s");
 }
 
 #[test]

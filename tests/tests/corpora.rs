@@ -9,11 +9,14 @@ mod targets;
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use firmware_config::config::Config;
 use firmware_config::wire;
 use runtime::ErrorKind;
 use runtime::bundle::Bundle;
 use runtime::engine::tract::TractEngine;
+use sha2::{Digest as _, Sha256};
 use trainer::onnx::builder::{ElementType, GraphBuilder};
 
 /// The inputs of a target.
@@ -93,6 +96,42 @@ fn bundle_tar() {
     more.extend([0; 512]);
     let seeds = vec![("cut", whole[..1000].to_vec()), ("more", more), ("whole", whole)];
     replay("bundle_tar", seeds, targets::bundle_tar);
+}
+
+#[test]
+fn http_body() {
+    let bundle = targets::signed(b"graph");
+    let digest = BASE64_STANDARD.encode(Sha256::digest(&bundle));
+    let hash = hex::encode(Sha256::digest(&bundle));
+    let id = "0".repeat(64);
+    let head = |line: &str, more: &str| format!("{line} HTTP/1.1\r\nhost: p\r\n{more}\r\n").into_bytes();
+    let put = |first: usize, last: usize| {
+        let (length, total) = (last + 1 - first, bundle.len());
+        let more = format!(
+            "content-length: {length}\r\nrepr-digest: sha-256=:{digest}:\r\ncontent-range: bytes {first}-{last}/{total}\r\n"
+        );
+        let mut request = head(&format!("PUT /v1/models/{id}"), &more);
+        request.extend_from_slice(&bundle[first..=last]);
+        request
+    };
+    let last = bundle.len() - 1;
+    let seeds = vec![
+        ("status", head("GET /v1/status", "")),
+        ("models", head("GET /v1/models", "")),
+        ("arrived", head(&format!("HEAD /v1/models/{id}?sha256={hash}"), "")),
+        ("activate", head(&format!("POST /v1/models/{id}/activate"), "content-length: 0\r\n")),
+        ("rollback", head("POST /v1/models/rollback", "content-length: 2\r\n").into_iter().chain(*b"{}").collect()),
+        ("put-whole", put(0, last)),
+        ("put-two-pieces", [put(0, 999), put(1000, last)].concat()),
+        ("put-hole", [put(0, 999), put(2000, last)].concat()),
+        ("chunked", {
+            let more = format!("transfer-encoding: chunked\r\nrepr-digest: sha-256=:{digest}:\r\n");
+            let mut request = head(&format!("PUT /v1/models/{id}"), &more);
+            request.extend_from_slice(b"5\r\nhello\r\n0\r\n\r\n");
+            request
+        }),
+    ];
+    replay("http_body", seeds, targets::http_body);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub struct SoakArgs {
     /// A camera of an emulated board is unplugged 100 times: health in time, no growth of memory or descriptors.
     #[arg(long)]
     unplug: bool,
-    /// A firmware is killed 1,000 times while models are pushed to it: a valid model after each.
+    /// A push is cut at every 64 KiB; then a firmware is killed 1,000 times while models are pushed to it: a valid model after each.
     #[arg(long)]
     kill: bool,
     /// The power of an emulated board is cut 20 times while models change: a valid model after each.
@@ -79,8 +79,10 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     }
     if args.kill {
         run_shown(command("cargo").args(["build", "--workspace", "--all-targets"]))?;
-        let test = ["test", "--workspace", "--test", "kill", "--", "--nocapture"];
-        run_shown(command("cargo").args(test).env("TADPOLE_KILLS", "1000"))?;
+        let cuts = ["test", "--workspace", "--test", "control", "--", "--nocapture", "cuts"];
+        run_shown(command("cargo").args(cuts).env("TADPOLE_CUTS", "1000000"))?;
+        let kills = ["test", "--workspace", "--test", "kill", "--", "--nocapture"];
+        run_shown(command("cargo").args(kills).env("TADPOLE_KILLS", "1000"))?;
         return Ok(0);
     }
     if args.power {

@@ -2,18 +2,20 @@
 //! and the answer does not take too long. Looking wants [`Role::View`]; whatever changes something wants [`Role::Push`], a request that is not
 //! known yet among it.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use axum::response::{IntoResponse as _, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service as _;
 
 use super::identity::{Client, Role};
 use super::limits::{self, Buckets};
 use super::problem::{Kind, Problem};
-use super::{Desk, NAME, routes};
+use super::{Desk, NAME, listen, routes};
 use crate::pipeline::watch::lock;
 
 /// Stands before the routes.
@@ -28,6 +30,16 @@ impl Gate {
     pub fn new(desk: &Arc<Desk>) -> Self {
         let rates = Mutex::new(Buckets::new(limits::REQUEST_RATE));
         Self { router: routes::router(desk), desk: Arc::clone(desk), rates }
+    }
+
+    /// Serve the requests of a connection whose client is known: all that lies behind the handshake.
+    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+        self: &Arc<Self>,
+        stream: S,
+        peer: SocketAddr,
+        client: Client,
+    ) {
+        listen::http(stream, peer, |request| Arc::clone(self).pass(client.clone(), request.map(Body::new))).await;
     }
 
     /// Let a request pass, or say why not.

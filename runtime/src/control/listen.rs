@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -105,7 +104,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, acceptor: &TlsAcceptor, gate
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let Some(client) = certificate.map(Client::of) else { return };
-    http(stream, peer, |request| Arc::clone(gate).pass(client.clone(), request.map(Body::new))).await;
+    gate.serve(stream, peer, client).await;
 }
 
 /// Serve the requests of one connection.

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use crate::run::{command, root, run as run_shown, there};
 
 /// The targets.
-pub const TARGETS: [&str; 5] = ["config_blob", "config_toml", "manifest", "bundle_tar", "onnx"];
+pub const TARGETS: [&str; 6] = ["config_blob", "config_toml", "manifest", "bundle_tar", "http_body", "onnx"];
 /// The longest answer to one input, in seconds.
 const TIMEOUT_S: u32 = 25;
 /// Memory of a target, in MiB. The address sanitizer's own is in it.
