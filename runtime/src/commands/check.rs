@@ -146,6 +146,7 @@ fn check_config(path: &Path) -> Result<String> {
         line += "; this build drives no rppal lines (cargo feature `rppal`)";
     }
     line += &check_control(&config, path)?;
+    line += &check_fleet(&config, path)?;
     let bundle = path.parent().unwrap_or(Path::new(".")).join(&config.model.bundle);
     if is_store(&bundle) {
         let store = Store::new(&bundle);
@@ -183,6 +184,21 @@ fn check_control(config: &Config, path: &Path) -> Result<String> {
 fn check_control(config: &Config, _: &Path) -> Result<String> {
     let asked = config.control.is_some();
     Ok(if asked { "; this build serves no [control] (cargo feature `control`)".into() } else { String::new() })
+}
+
+/// Tokens, passwords and authorities, if they are on this machine.
+#[cfg(feature = "fleet")]
+fn check_fleet(config: &Config, path: &Path) -> Result<String> {
+    let absent = runtime::fleet::check(config, |file| path.parent().unwrap_or(Path::new(".")).join(file))?;
+    let told = absent.iter().map(|file| format!("; {} is not on this machine and was not checked", file.display()));
+    Ok(told.collect())
+}
+
+#[cfg(not(feature = "fleet"))]
+fn check_fleet(config: &Config, _: &Path) -> Result<String> {
+    let asked = config.hawkbit.is_some() || config.output.mqtt.is_some();
+    let told = "; this build has no [hawkbit] and no [output.mqtt] (cargo feature `fleet`)";
+    Ok(if asked { told.into() } else { String::new() })
 }
 
 fn cameras(count: usize) -> String {
@@ -261,6 +277,25 @@ mod tests {
             line 2, column 10: `model.bundle` is not a path; write the path of a file
             line 3, column 16: `model.trusted_keys` is empty: no bundle could ever be run; paste the line that `tadpole-trainer keygen` printed
             ");
+    }
+
+    #[cfg(feature = "fleet")]
+    #[test]
+    fn the_secrets_and_authorities_that_a_config_names_are_read() {
+        let more =
+            "[output.mqtt]\nbroker = \"mqtts://b\"\ntopic = \"t\"\nuser = \"u\"\npassword_file = \"p\"\nca = \"c\"\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, config("sim://") + more).unwrap();
+        let line = check(&path).unwrap();
+        assert!(line.contains("/p is not on this machine") && line.contains("/c is not on this machine"), "{line}");
+        fs::write(folder.path().join("c"), "no certificate").unwrap();
+        assert!(check(&path).unwrap_err().to_string().contains("holds no certificate"));
+        fs::remove_file(folder.path().join("c")).unwrap();
+        fs::write(folder.path().join("p"), "two\nlines").unwrap();
+        assert!(check(&path).unwrap_err().to_string().contains("no secret of one line"));
+        fs::write(folder.path().join("p"), "word\n").unwrap();
+        assert!(!check(&path).unwrap().contains("/p is"));
     }
 
     #[test]

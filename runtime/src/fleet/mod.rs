@@ -144,6 +144,27 @@ impl Fleet {
     }
 }
 
+/// Read the tokens, passwords and authorities that a config names and that are on this machine; those that are not come back.
+///
+/// # Errors
+/// As [`Fleet::start`] would refuse them.
+pub fn check(config: &Config, beside: impl Fn(&str) -> PathBuf) -> Result<Vec<PathBuf>> {
+    let (hawkbit, mqtt) = (config.hawkbit.as_ref(), config.output.mqtt.as_ref());
+    let secrets = [hawkbit.map(|hawkbit| &hawkbit.token_file), mqtt.and_then(|mqtt| mqtt.password_file.as_ref())];
+    let authorities = [hawkbit.and_then(|hawkbit| hawkbit.ca.as_ref()), mqtt.and_then(|mqtt| mqtt.ca.as_ref())];
+    let secrets = secrets.into_iter().flatten().map(|file| (beside(file), true));
+    let authorities = authorities.into_iter().flatten().map(|file| (beside(file), false));
+    let mut absent = Vec::new();
+    for (file, is_secret) in secrets.chain(authorities) {
+        match file.try_exists() {
+            Ok(false) => absent.push(file),
+            _ if is_secret => _ = secret(&file)?,
+            _ => _ = tls::client(Some(tls::authority(&file)?))?,
+        }
+    }
+    Ok(absent)
+}
+
 /// The model that decides, and the one that is on trial, as one JSON object.
 fn model_line(device: &Device, store: Option<&Store>) -> String {
     let state = store.and_then(|store| store.state().ok());
