@@ -22,6 +22,9 @@ pub struct Processor {
     pub has_dot_products: bool,
 }
 
+/// What tells builds the date that they are to carry.
+const DATE: &str = "SOURCE_DATE_EPOCH";
+
 /// 64-bit Raspberry Pi and Jetson.
 pub const AARCH64: Processor = Processor {
     triple: "aarch64-unknown-linux-gnu",
@@ -111,6 +114,10 @@ impl Processor {
         if !how.features.is_empty() {
             build.args(["--features", &how.features.join(",")]);
         }
+        // What is released carries the date of its last commit, whoever builds it and when.
+        if how.profile != "dev" && std::env::var_os(DATE).is_none() {
+            build.envs(commit_date().map(|date| (DATE, date)));
+        }
         run(&mut build)?;
         Ok(self.built(&folder, how.profile))
     }
@@ -132,6 +139,12 @@ impl Processor {
         let profile = if profile == "dev" { "debug" } else { profile };
         folder.join(self.triple).join(profile).join("tadpole")
     }
+}
+
+/// Seconds since 1970 of the last commit; none where there is no repository.
+fn commit_date() -> Option<String> {
+    let out = command("git").args(["log", "-1", "--format=%ct"]).output().ok().filter(|out| out.status.success())?;
+    Some(String::from_utf8(out.stdout).ok()?.trim().to_owned()).filter(|date| !date.is_empty())
 }
 
 #[cfg(test)]
