@@ -16,6 +16,7 @@ use runtime::source::paced::Paced;
 use runtime::source::sim::SimSource;
 use runtime::store::live::Live;
 
+use super::fleet::Fleet;
 use super::stop::Stop;
 
 /// What all cameras of a run share.
@@ -32,6 +33,8 @@ pub struct Site<'a> {
     pub clock: SystemClock,
     /// Whether the run is to end.
     pub stop: &'a Stop,
+    /// Who talks to servers.
+    pub fleet: &'a Fleet,
 }
 
 /// A pipeline on its opened source.
