@@ -78,7 +78,7 @@ impl Webhook {
             .max_redirects(0)
             .build();
         let server = url.split('/').take(3).collect::<Vec<_>>().join("/");
-        let (url, key, pace) = (url.to_owned(), key(secret)?, Pace::of(url));
+        let (url, key, pace) = (url.to_owned(), key(secret)?, Pace::of(outbox.device()));
         Ok(Self { agent: agent.into(), url, server, key, outbox, bell, pace })
     }
 
@@ -156,12 +156,113 @@ fn explain(error: &ureq::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::mpsc::{Receiver, channel};
+
     use super::*;
+    use crate::output::event::tests::{ended, started};
+    use crate::output::outbox::Writing;
+    use crate::output::{AlarmEvent, Output as _};
+    use crate::store::disk::RealDisk;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    /// A request: its headers, and its body.
+    type Heard = (HashMap<String, String>, String);
+
+    /// A server that answers one request after another with these codes; 0: it hangs up. The last is for all that follow.
+    fn server(codes: &'static [u16]) -> (String, Receiver<Heard>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hooks/secret-place", listener.local_addr().unwrap());
+        let (heard, hears) = channel();
+        std::thread::spawn(move || {
+            let codes = codes.iter().chain(std::iter::repeat(codes.last().unwrap()));
+            for (stream, code) in listener.incoming().zip(codes) {
+                let mut stream = stream.unwrap();
+                if *code == 0 {
+                    continue;
+                }
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let lines = reader
+                    .by_ref()
+                    .lines()
+                    .map(std::result::Result::unwrap)
+                    .skip(1)
+                    .take_while(|line| !line.is_empty());
+                let headers: HashMap<_, _> = lines
+                    .map(|line| line.split_once(": ").map(|(k, v)| (k.to_lowercase(), v.to_owned())).unwrap())
+                    .collect();
+                let mut body = vec![0; headers["content-length"].parse().unwrap()];
+                reader.read_exact(&mut body).unwrap();
+                let more = "Location: http://127.0.0.1:9/\r\nContent-Length: 0\r\nConnection: close";
+                stream.write_all(format!("HTTP/1.1 {code} X\r\n{more}\r\n\r\n").as_bytes()).unwrap();
+                if heard.send((headers, String::from_utf8(body).unwrap())).is_err() {
+                    return;
+                }
+            }
+        });
+        (url, hears)
+    }
+
+    /// An outbox with these alarms.
+    fn outbox(alarms: &[AlarmEvent]) -> (tempfile::TempDir, Outbox, Writing) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox");
+        let (outbox, writing) = Outbox::open(Box::new(RealDisk), &path, 100, &[NAME], "pole-12").unwrap();
+        alarms.iter().for_each(|alarm| outbox.output().alarm(alarm).unwrap());
+        (folder, outbox, writing)
+    }
+
+    #[test]
+    fn alarms_arrive_in_order_signed_and_again_until_they_are_answered_well() {
+        let (url, hears) = server(&[500, 204]);
+        let (_folder, outbox, _writing) = outbox(&[started("north", 1), ended("north", 1)]);
+        let bell = Bell::default();
+        let webhook = Webhook::new(&url, SECRET, None, outbox.clone(), bell.clone()).unwrap();
+        let running = std::thread::spawn(move || webhook.run());
+        let heard: Vec<Heard> = (0..3).map(|_| hears.recv_timeout(PATIENCE).unwrap()).collect();
+        let phases =
+            heard.iter().map(|(_, body)| serde_json::from_str::<serde_json::Value>(body).unwrap()["phase"].clone());
+        assert_eq!(phases.collect::<Vec<_>>(), ["started", "started", "ended"]);
+        let ids: Vec<_> = heard.iter().map(|(headers, _)| &headers["webhook-id"]).collect();
+        assert!(ids[0] == ids[1] && ids[1] != ids[2], "the same message has the same id");
+        for (headers, body) in &heard {
+            let at = headers["webhook-timestamp"].parse().unwrap();
+            let signed = signature(&key(SECRET).unwrap(), &headers["webhook-id"], at, body);
+            assert_eq!(headers["webhook-signature"], signed);
+            assert!(body.contains(&headers["webhook-id"]) && headers["content-type"] == "application/json");
+        }
+        let begun = std::time::Instant::now();
+        while outbox.standing(NAME) != (0, 0) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(outbox.standing(NAME), (0, 0));
+        bell.end();
+        running.join().unwrap();
+        assert!(hears.try_recv().is_err(), "nothing twice");
+    }
+
+    #[test]
+    fn nothing_but_2xx_is_an_acknowledgement() {
+        let (url, hears) = server(&[302, 404, 0, 200]);
+        let (_folder, outbox, _writing) = outbox(&[started("north", 1)]);
+        let webhook = Webhook::new(&url, SECRET, None, outbox.clone(), Bell::default()).unwrap();
+        let message = outbox.next(NAME).unwrap().message;
+        let told = [(); 3].map(|()| explain(&webhook.post(&message).unwrap_err()));
+        assert_eq!(told[..2], ["answers 302", "answers 404: check the address"]);
+        assert!(!told.iter().any(|told| told.contains("secret-place")), "{told:?}");
+        webhook.post(&message).unwrap();
+        assert_eq!(hears.iter().take(3).count(), 3);
+        assert_eq!(webhook.server, url.replace("/hooks/secret-place", ""));
+    }
 
     #[test]
     fn the_signature_is_that_of_the_standard() {
         // The example of the Standard Webhooks libraries.
-        let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let key = key(SECRET).unwrap();
         let signed = signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }

@@ -153,6 +153,11 @@ impl Outbox {
         (state.queue.waiting(receiver), state.queue.lost(receiver))
     }
 
+    /// This device's name.
+    pub fn device(&self) -> &str {
+        &self.0.device
+    }
+
     /// What is wrong: with the disk, or with a receiver that was away for too long.
     pub fn fault(&self) -> Option<String> {
         let state = self.lock();
