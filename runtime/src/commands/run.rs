@@ -8,6 +8,7 @@
 //! | [`fleet`] | the update server and the broker |
 //! | [`models`] | which model runs: that of a bundle, or the store's, with the trial of another |
 //! | [`outbox`] | alarms on their way to broker and web server |
+//! | [`recorder`] | what alarms looked like |
 //! | [`watcher`] | tells outputs and systemd how the cameras are |
 //! | [`stop`] | ends it all in time |
 
@@ -17,6 +18,7 @@ mod control;
 mod fleet;
 mod models;
 mod outbox;
+mod recorder;
 mod stop;
 mod watcher;
 
@@ -64,6 +66,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let mut models = Models::open(&config, &beside(&args.config, &config.model.bundle))?;
     let (mut outputs, button) = outputs(&config, &args.config)?;
     let outbox = outbox::open(&config, &args.config, &mut outputs)?;
+    let (recorder, recording) = recorder::start(&config, &args.config, &mut outputs)?.unzip();
     let outputs = Arc::new(Mutex::new(outputs));
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;
     let clock = SystemClock::start();
@@ -77,6 +80,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         shed: shedding::start(Sensors::find(Path::new("/")), clock),
         clock,
         stop: &stop,
+        recorder,
         fleet: &fleet,
     };
     let ended = supervise(&config, &args.config, &site, button, models.driver.take());
@@ -84,6 +88,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     stop.ended();
     fleet::end(fleet);
     outbox::end(outbox);
+    recorder::end(recording);
     ended
 }
 

@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use super::{AlarmEvent, Event, Output};
 use crate::health::clock;
+use crate::health::supervision::panics;
 use crate::store::disk::Disk;
 use crate::{Error, Result};
 use file::File;
@@ -109,7 +110,14 @@ impl Outbox {
         };
         let outbox = Self(Arc::new(shared));
         let writer = outbox.clone();
-        let thread = Builder::new().name(NAME.into()).spawn(move || writer.write(file));
+        let write = move || {
+            if let Err(panic) = panics::catch(|| writer.write(file)) {
+                let error = panic.error(NAME);
+                log::error!("{error}");
+                writer.lock().fault = Some(error.to_string());
+            }
+        };
+        let thread = Builder::new().name(NAME.into()).spawn(write);
         let thread =
             thread.map_err(|e| Error::failed(NAME, format!("no thread can be started: {e}"), "free some memory"))?;
         Ok((outbox.clone(), Writing(outbox, thread)))
