@@ -68,7 +68,8 @@ impl Ear {
         let mut options = MqttOptions::new("ear", "127.0.0.1", port);
         options.set_keep_alive(Duration::from_secs(5));
         let (client, mut connection) = Client::new(options, 8);
-        let (heard, listens) = (Arc::default(), Arc::default());
+        let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
+        let listens: Arc<Mutex<u32>> = Arc::default();
         let (all, asks, times) = (Arc::clone(&heard), client.clone(), Arc::clone(&listens));
         std::thread::spawn(move || {
             for event in connection.iter() {
@@ -77,8 +78,7 @@ impl Ear {
                     Ok(Event::Incoming(Packet::SubAck(_))) => *times.lock().unwrap() += 1,
                     Ok(Event::Incoming(Packet::Publish(message))) => {
                         let text = String::from_utf8_lossy(&message.payload).into_owned();
-                        let heard: &Mutex<Vec<Heard>> = &all;
-                        heard.lock().unwrap().push(Heard { topic: message.topic, text, kept: message.retain });
+                        all.lock().unwrap().push(Heard { topic: message.topic, text, kept: message.retain });
                     }
                     Ok(_) => {}
                     // The broker is away: the next turn connects again.
