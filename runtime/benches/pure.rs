@@ -56,7 +56,7 @@ fn clip(c: &mut Criterion) {
     let mut out = vec![0; 160 * 160 * 3];
     for (name, width, height) in [("vga", 640, 480), ("full hd", 1920, 1080)] {
         let data = (0..width * height * 3 / 2).map(|i| (i * i / 7) as u8).collect();
-        let frame = Frame { data, format: PixelFormat::I420, width, height, stride: width };
+        let frame = Frame { data, format: PixelFormat::I420, width, height, stride: width, ..Frame::default() };
         c.bench_function(&format!("clip/squeeze/{name}"), |b| {
             b.iter(|| squeezer.squeeze(black_box(&frame), &mut out).unwrap());
         });

@@ -21,6 +21,7 @@ pub mod health;
 pub mod memory;
 pub mod output;
 pub mod pipeline;
+pub mod recorder;
 pub mod replay;
 pub mod score;
 pub mod source;

@@ -3,18 +3,20 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::HashMap;
-use std::net::TcpListener;
+#[path = "common/broker.rs"]
+mod broker;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
+
+use broker::{Broker, Ear, free_port};
 
 use firmware_config::PublicKey;
 use firmware_config::sign::SigningKey;
 use hawkbit::ddi::{Execution, Finished, Type};
 use hawkbit_mock::ddi::{ChunkProtocol, DeploymentBuilder, ServerBuilder};
-use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use rumqttc::QoS;
 use runtime::bundle::{self, Bundle, demo_keys};
 use serde_json::Value;
 use system_tests::{program, shipped, succeed};
@@ -87,76 +89,11 @@ impl Drop for Running {
     }
 }
 
-/// A real broker; none without mosquitto, loudly.
-fn broker(port: u16, folder: &Path) -> Option<Running> {
-    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
-    let file = folder.join("mosquitto.conf");
-    std::fs::write(&file, format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")).unwrap();
-    let mut command = Command::new("mosquitto");
-    let started = command.arg("-c").arg(file).env("PATH", path).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    if started.is_err() {
-        eprintln!("SKIPPED: no mosquitto; run `cargo xtask setup`");
-    }
-    started.ok().map(Running)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Who listens to everything at a broker.
-struct Ear {
-    client: Client,
-    heard: Arc<Mutex<HashMap<String, String>>>,
-}
-
-impl Ear {
-    fn at(port: u16) -> Self {
-        let mut options = MqttOptions::new("ear", "127.0.0.1", port);
-        options.set_keep_alive(Duration::from_secs(5));
-        let (client, mut connection) = Client::new(options, 8);
-        let heard = Arc::new(Mutex::new(HashMap::new()));
-        let (all, asks) = (Arc::clone(&heard), client.clone());
-        std::thread::spawn(move || {
-            for event in connection.iter() {
-                match event {
-                    Ok(Event::Incoming(Packet::ConnAck(_))) => asks.try_subscribe("pole/#", QoS::AtLeastOnce).unwrap(),
-                    Ok(Event::Incoming(Packet::Publish(message))) => {
-                        let text = String::from_utf8_lossy(&message.payload).into_owned();
-                        all.lock().unwrap().insert(message.topic, text);
-                    }
-                    Ok(_) => {}
-                    // The broker is away: the next turn connects again.
-                    Err(_) => std::thread::sleep(Duration::from_millis(100)),
-                }
-            }
-        });
-        Self { client, heard }
-    }
-
-    /// Wait until a topic says something that `is` wanted.
-    fn hears(&self, topic: &str, is: impl Fn(&str) -> bool) -> String {
-        let begun = Instant::now();
-        loop {
-            let told = self.heard.lock().unwrap().get(topic).cloned();
-            match told {
-                Some(told) if is(&told) => return told,
-                told => assert!(begun.elapsed() < PATIENCE, "{topic} says {told:?}"),
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn forget(&self) {
-        self.heard.lock().unwrap().clear();
-    }
-}
-
 #[test]
 fn a_broker_knows_who_is_there_and_what_it_runs() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
-    let Some(mut mosquitto) = broker(port, folder.path()) else { return };
+    let Some(mosquitto) = Broker::start(port, folder.path()) else { return };
     let mqtt = format!("[output.mqtt]\nbroker = \"mqtt://127.0.0.1:{port}\"\ntopic = \"pole/12\"\n");
     let config = config(folder.path(), &mqtt);
     let ear = Ear::at(port);
@@ -174,10 +111,10 @@ fn a_broker_knows_who_is_there_and_what_it_runs() {
     let mut firmware = Running::firmware(&config);
     ear.hears("pole/12/presence", |told| told == "online");
     // The broker is away, and has forgotten everything when it is back.
-    mosquitto.kill();
+    drop(mosquitto);
     ear.forget();
     std::thread::sleep(Duration::from_secs(1));
-    let again = broker(port, folder.path()).unwrap();
+    let again = Broker::start(port, folder.path()).unwrap();
     ear.hears("pole/12/presence", |told| told == "online");
     ear.hears("pole/12/model", |told| told.contains("confirmed"));
 
@@ -196,7 +133,7 @@ fn a_broker_knows_who_is_there_and_what_it_runs() {
 fn a_ring_at_the_door_and_a_model_is_pulled_and_confirmed_and_a_strangers_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
-    let Some(_mosquitto) = broker(port, folder.path()) else { return };
+    let Some(_mosquitto) = Broker::start(port, folder.path()) else { return };
     let server = ServerBuilder::default().build();
     let target = server.add_target("pole-12");
     std::fs::write(folder.path().join("token"), "Keypole-12\n").unwrap();

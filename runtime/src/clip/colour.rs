@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn flat(format: PixelFormat, data: Vec<u8>, width: u32, height: u32, stride: u32) -> [u8; 3] {
-        let frame = Frame { data, format, width, height, stride };
+        let frame = Frame { data, format, width, height, stride, ..Frame::default() };
         let mut out = vec![0; 4 * 4 * 3];
         Squeezer::new(4, 4).squeeze(&frame, &mut out).unwrap();
         assert!(out.chunks(3).all(|p| p == &out[..3]), "a flat picture stays flat: {out:?}");
@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_short_buffer_is_refused() {
-        let frame = Frame { data: vec![0; 10], format: PixelFormat::I420, width: 8, height: 6, stride: 8 };
+        let frame =
+            Frame { data: vec![0; 10], width: 8, height: 6, stride: 8, format: PixelFormat::I420, ..Frame::default() };
         let error = Squeezer::new(4, 4).squeeze(&frame, &mut [0; 48]).unwrap_err();
         assert!(error.to_string().contains("8 x 6"), "{error}");
     }

@@ -7,6 +7,8 @@
 //! | [`control`] | the service that others reach it by |
 //! | [`fleet`] | the update server and the broker |
 //! | [`models`] | which model runs: that of a bundle, or the store's, with the trial of another |
+//! | [`outbox`] | alarms on their way to broker and web server |
+//! | [`recorder`] | what alarms looked like |
 //! | [`watcher`] | tells outputs and systemd how the cameras are |
 //! | [`stop`] | ends it all in time |
 
@@ -15,6 +17,8 @@ mod camera;
 mod control;
 mod fleet;
 mod models;
+mod outbox;
+mod recorder;
 mod stop;
 mod watcher;
 
@@ -60,12 +64,14 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> Result<()> {
     let config = super::check::read_config(&args.config)?;
     let mut models = Models::open(&config, &beside(&args.config, &config.model.bundle))?;
-    let (outputs, button) = outputs(&config, &args.config)?;
+    let (mut outputs, button) = outputs(&config, &args.config)?;
+    let outbox = outbox::open(&config, &args.config, &mut outputs)?;
+    let (recorder, recording) = recorder::start(&config, &args.config, &mut outputs)?.unzip();
     let outputs = Arc::new(Mutex::new(outputs));
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;
     let clock = SystemClock::start();
     models.tell(&outputs);
-    let fleet = fleet::start(&config, &args.config, &models)?;
+    let fleet = fleet::start(&config, &args.config, &models, outbox.as_ref().map(|(outbox, _)| outbox))?;
     let site = Site {
         live: &models.live,
         over: RuleOverrides::from(&config.alarm),
@@ -74,11 +80,15 @@ pub fn run(args: &RunArgs) -> Result<()> {
         shed: shedding::start(Sensors::find(Path::new("/")), clock),
         clock,
         stop: &stop,
+        recorder,
+        fleet: &fleet,
     };
     let ended = supervise(&config, &args.config, &site, button, models.driver.take());
     lock(&outputs).close();
     stop.ended();
     fleet::end(fleet);
+    outbox::end(outbox);
+    recorder::end(recording);
     ended
 }
 
@@ -96,6 +106,7 @@ fn supervise(
     let health = |(camera, live): (_, bool)| Arc::new(Mutex::new(Health::new(camera, live, site.clock.now())));
     let names = config.cameras.iter().map(|camera| camera.name.as_str());
     let healths: Vec<Shared<Health>> = names.zip(opened.iter().map(|ready| ready.live)).map(health).collect();
+    fleet::watch(site.fleet, &healths);
     let supervisor = Supervisor {
         clock: &site.clock,
         healths: &healths,

@@ -1,5 +1,6 @@
-//! One camera among thousands: models are pulled from a server, a broker is told whether the camera is there, and rings when something
-//! waits. In: `[hawkbit]` and `[output.mqtt]` of a config. Out: a bundle in the store, activated, and what servers are told.
+//! One camera among thousands: models are pulled from a server, a broker is told whether the camera is there and of its alarms, and rings
+//! when something waits. In: `[hawkbit]`, `[output.mqtt]` and `[output.webhook]` of a config, and alarms of the outbox. Out: a bundle in the
+//! store, activated, and what servers are told.
 //!
 //! | file | what |
 //! |---|---|
@@ -7,7 +8,8 @@
 //! | [`pull`] | the hawkBit client: poll, fetch, activate, tell how the trial ended |
 //! | [`standing`] | where a deployment stands, from what the store knows: pure |
 //! | [`ddi`] | hawkBit's API: what is said, and HTTP |
-//! | [`mqtt`] | presence, the present model, the doorbell |
+//! | [`mqtt`] | presence, the present model, cameras and their alarms, the doorbell |
+//! | [`webhook`] | alarms to a web server, signed |
 //! | [`pace`] | how long to wait before asking again: pure |
 //! | [`bell`] | a doorbell between threads |
 //! | [`tls`] | whose certificates are believed |
@@ -22,22 +24,28 @@ pub mod pace;
 pub mod pull;
 pub mod standing;
 pub mod tls;
+pub mod webhook;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use firmware_config::Config;
 
+use crate::health::Health;
 use crate::health::supervision::panics;
+use crate::output::outbox::Outbox;
+use crate::pipeline::watch::Shared;
 use crate::store::state::{Stage, State};
 use crate::store::{Store, Trust};
 use crate::{Error, Result};
 use bell::Bell;
 use ddi::client::Client;
-use mqtt::Presence;
+use mqtt::{Cameras, Presence, Said};
 use pace::Pace;
 use pull::Pull;
+use webhook::Webhook;
 
 /// How long the end of a run waits for goodbyes.
 pub const FAREWELL: Duration = Duration::from_millis(400);
@@ -69,6 +77,7 @@ pub struct Running {
 /// The threads that talk to servers.
 pub struct Fleet {
     bell: Bell,
+    cameras: Cameras,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -84,7 +93,8 @@ impl Device {
 }
 
 impl Fleet {
-    /// Start what a config names; nothing is started when it names neither. Paths of the config are found `beside` it.
+    /// Start what a config names; nothing is started when it names none. Paths of the config are found `beside` it; alarms come from the
+    /// `outbox`.
     ///
     /// # Errors
     /// When a token, password or authority cannot be read, when `[hawkbit]` finds no `store`, or there is no thread.
@@ -93,8 +103,9 @@ impl Fleet {
         beside: impl Fn(&str) -> PathBuf,
         device: &Device,
         store: Option<(PathBuf, Trust)>,
+        outbox: Option<&Outbox>,
     ) -> Result<Self> {
-        let mut fleet = Self { bell: Bell::default(), threads: Vec::new() };
+        let mut fleet = Self { bell: Bell::default(), cameras: Cameras::default(), threads: Vec::new() };
         let authority = |ca: &Option<String>| ca.as_ref().map(|ca| tls::authority(&beside(ca))).transpose();
         let folder = store.as_ref().map(|(folder, _)| folder.clone());
         if let Some(hawkbit) = &config.hawkbit {
@@ -115,10 +126,25 @@ impl Fleet {
             let device = device.clone();
             let store = folder.map(Store::new);
             let model = Box::new(move || model_line(&device, store.as_ref()));
-            let presence = Presence::new(mqtt, password, tls, model, config.hawkbit.is_some(), fleet.bell.clone())?;
-            fleet.spawn("mqtt", move || presence.run())?;
+            let said = Said { cameras: Arc::clone(&fleet.cameras), outbox: outbox.cloned() };
+            let rings = config.hawkbit.is_some();
+            let presence = Presence::new(mqtt, password, tls, model, rings, fleet.bell.clone(), said)?;
+            fleet.spawn(mqtt::NAME, move || presence.run())?;
+        }
+        if let (Some(webhook), Some(outbox)) = (&config.output.webhook, outbox) {
+            let secret = secret(&beside(&webhook.secret_file))?;
+            let authority = authority(&webhook.ca)?;
+            let webhook =
+                Webhook::new(&webhook.url, &secret, authority.as_deref(), outbox.clone(), fleet.bell.clone())?;
+            fleet.spawn(webhook::NAME, move || webhook.run())?;
         }
         Ok(fleet)
+    }
+
+    /// The run has these cameras.
+    pub fn watch(&self, healths: &[Shared<Health>]) {
+        // Once a run.
+        let _ = self.cameras.set(healths.to_vec());
     }
 
     /// Say goodbye, and leave behind what does not end in [`FAREWELL`].

@@ -201,6 +201,11 @@ impl Pipeline {
         Ok(())
     }
 
+    /// The features of the last segment, `[D]`; empty before the first.
+    pub fn row(&self) -> &[f32] {
+        &self.row
+    }
+
     /// The feed, for pictures of the last clip.
     pub fn feed(&self) -> &Feed {
         &self.feed

@@ -58,6 +58,8 @@ pub struct Frame {
     pub height: u32,
     /// Bytes from one row of the first plane to the next.
     pub stride: u32,
+    /// The camera's own JPEG of just these pixels, where it sent one; else empty. Whoever changes pixels clears it.
+    pub jpeg: Vec<u8>,
 }
 
 /// Number and time of a frame.

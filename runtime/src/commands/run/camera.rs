@@ -10,6 +10,7 @@ use runtime::health::{Clock as _, Health, SystemClock};
 use runtime::output::Outputs;
 use runtime::pipeline::watch::{Seen, Shared, Watch, lock};
 use runtime::pipeline::{Pipeline, RuleOverrides};
+use runtime::recorder::Recorder;
 use runtime::source::Stopper;
 use runtime::source::mask::PrivacyMask;
 use runtime::source::open::{self, Opened};
@@ -17,6 +18,7 @@ use runtime::source::paced::Paced;
 use runtime::source::sim::SimSource;
 use runtime::store::live::Live;
 
+use super::fleet::Fleet;
 use super::stop::Stop;
 
 /// What all cameras of a run share.
@@ -35,6 +37,10 @@ pub struct Site<'a> {
     pub clock: SystemClock,
     /// Whether the run is to end.
     pub stop: &'a Stop,
+    /// Who keeps what alarms looked like.
+    pub recorder: Option<Recorder>,
+    /// Who talks to servers.
+    pub fleet: &'a Fleet,
 }
 
 /// A pipeline on its opened source.
@@ -56,6 +62,10 @@ impl Site<'_> {
         let lead = self.live.lead();
         let source = open_live(&camera.source)?;
         let source = self.masks[number].over(source);
+        let source = match &self.recorder {
+            Some(recorder) => recorder.over(number, source),
+            None => source,
+        };
         let (live, stopper) = match &source {
             Opened::Frames(frames) => (frames.info().live, frames.stopper()),
             Opened::Rows(_) => (false, Stopper::default()),
@@ -89,6 +99,9 @@ impl Site<'_> {
             match seen {
                 Seen::Segment(segment, score) => {
                     gap.clear();
+                    if let Some(recorder) = &self.recorder {
+                        recorder.segment(number, &segment, score, watch.pipeline());
+                    }
                     self.live.segment(self.clock.now(), &camera.name, &mut watch, &segment, score);
                 }
                 Seen::Gap(reason) if reason == gap => {}

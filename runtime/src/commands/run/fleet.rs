@@ -5,6 +5,9 @@ use std::path::Path;
 
 use firmware_config::config::Config;
 use runtime::Result;
+use runtime::health::Health;
+use runtime::output::outbox::Outbox;
+use runtime::pipeline::watch::Shared;
 
 use super::models::Models;
 
@@ -14,12 +17,12 @@ pub use runtime::fleet::Fleet;
 #[cfg(not(feature = "fleet"))]
 pub struct Fleet;
 
-/// Start what `config` names, which is the file `file`.
+/// Start what `config` names, which is the file `file`; alarms come from `outbox`.
 ///
 /// # Errors
 /// When a file that it names cannot be read.
 #[cfg(feature = "fleet")]
-pub fn start(config: &Config, file: &Path, models: &Models) -> Result<Fleet> {
+pub fn start(config: &Config, file: &Path, models: &Models, outbox: Option<&Outbox>) -> Result<Fleet> {
     use runtime::fleet::{Device, Running};
     use runtime::store::{Trust, is_store};
 
@@ -32,13 +35,17 @@ pub fn start(config: &Config, file: &Path, models: &Models) -> Result<Fleet> {
     let path = super::beside(file, &config.model.bundle);
     let trust = Trust { keys: config.trusted(), engine: config.model.engine };
     let store = is_store(&path).then_some((path, trust));
-    Fleet::start(config, |path| super::beside(file, path), &device, store)
+    Fleet::start(config, |path| super::beside(file, path), &device, store, outbox)
 }
 
 /// As the one with the feature.
 #[cfg(not(feature = "fleet"))]
-pub fn start(config: &Config, _file: &Path, _models: &Models) -> Result<Fleet> {
-    let asked = [("hawkbit", config.hawkbit.is_some()), ("output.mqtt", config.output.mqtt.is_some())];
+pub fn start(config: &Config, _file: &Path, _models: &Models, _outbox: Option<&Outbox>) -> Result<Fleet> {
+    let asked = [
+        ("hawkbit", config.hawkbit.is_some()),
+        ("output.mqtt", config.output.mqtt.is_some()),
+        ("output.webhook", config.output.webhook.is_some()),
+    ];
     match asked.iter().find(|(_, asked)| *asked) {
         Some((key, _)) => Err(runtime::Error::invalid(
             *key,
@@ -47,6 +54,14 @@ pub fn start(config: &Config, _file: &Path, _models: &Models) -> Result<Fleet> {
         )),
         None => Ok(Fleet),
     }
+}
+
+/// The run has these cameras.
+pub fn watch(fleet: &Fleet, healths: &[Shared<Health>]) {
+    #[cfg(feature = "fleet")]
+    fleet.watch(healths);
+    #[cfg(not(feature = "fleet"))]
+    let _ = (fleet, healths);
 }
 
 /// The run ends: say goodbye, shortly.

@@ -154,7 +154,7 @@ fn the_doorbell_has_the_server_asked_now_and_the_end_is_not_waited_for() {
     bell.ring();
     assert_eq!(polled(2), 2, "a minute before the server's time");
     bell.end();
-    let fleet = Fleet { bell, threads: vec![running] };
+    let fleet = Fleet { bell, cameras: Cameras::default(), threads: vec![running] };
     let begun = Instant::now();
     fleet.end();
     assert!(begun.elapsed() < FAREWELL);

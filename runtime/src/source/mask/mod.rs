@@ -107,6 +107,10 @@ impl Masker {
             self.of = now;
         }
         black::blacken(frame, &self.spans);
+        if !self.spans.is_empty() {
+            // The camera's own picture shows everything.
+            frame.jpeg.clear();
+        }
     }
 }
 

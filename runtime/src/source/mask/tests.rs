@@ -101,7 +101,7 @@ impl Scene {
                 2 * w + padding
             }
         };
-        Frame { data, format, width: w as u32, height: h as u32, stride: stride as u32 }
+        Frame { data, format, width: w as u32, height: h as u32, stride: stride as u32, ..Frame::default() }
     }
 }
 
@@ -258,8 +258,11 @@ fn a_mask_changes_while_a_camera_runs_and_fits_every_size() {
             width: size as u32,
             height: size as u32,
             stride: size as u32,
+            jpeg: vec![1],
         };
         masker.apply(&mut frame);
+        let black = frame.data.iter().filter(|value| **value == 16).count();
+        assert_eq!(frame.jpeg.is_empty(), black > 0, "the camera's own picture does not get past a mask");
         frame.data.iter().filter(|value| **value == 16).count()
     };
     assert_eq!(dark(&mut masker, 8), 0);

@@ -1,4 +1,4 @@
-//! A Motion JPEG frame in, RGB pixels out, decoded by the `image` crate. Pure.
+//! A Motion JPEG frame in, RGB pixels out, decoded by the `image` crate; and the frame itself, if it is a whole JPEG file. Pure.
 //!
 //! Refused: what is no JPEG, one without its end (half a picture would look like something moving), one of another
 //! size than the driver answered. Cameras may leave the Huffman tables out, which are always the same; the decoder
@@ -25,11 +25,13 @@ const AVI1: [u8; 20] = *b"\xff\xd8\xff\xe0\x00\x10AVI1\0\0\0\0\0\0\0\0\0\0";
 pub fn decode(bytes: &[u8], size: (u32, u32), frame: &mut Frame) -> Result<(), &'static str> {
     let end = bytes.windows(2).rposition(|pair| pair == [0xff, 0xd9]).ok_or("its pictures are cut short")?;
     let bytes = &bytes[..end + 2];
-    let decoded = if has_tables(bytes)? {
-        guarded(bytes, size, frame)
-    } else {
-        guarded(&[&AVI1, &bytes[2..]].concat(), size, frame)
-    };
+    let whole = has_tables(bytes)?;
+    let decoded =
+        if whole { guarded(bytes, size, frame) } else { guarded(&[&AVI1, &bytes[2..]].concat(), size, frame) };
+    frame.jpeg.clear();
+    if whole && decoded.is_some() {
+        frame.jpeg.extend_from_slice(bytes);
+    }
     decoded.ok_or("its pictures cannot be decoded, or have another size than its driver says")
 }
 
@@ -114,11 +116,12 @@ mod tests {
         let whole = red(32, 16);
         let bare = without_tables(&whole);
         assert!(bare.len() < whole.len());
-        for bytes in [whole, bare] {
+        for bytes in [whole.clone(), bare] {
             let mut frame = Frame::default();
             decode(&bytes, (32, 16), &mut frame).unwrap();
             assert_eq!((frame.width, frame.height, frame.stride, frame.format), (32, 16, 96, PixelFormat::Rgb24));
             assert!(frame.data.len() == 32 * 16 * 3 && is_red(&frame));
+            assert!(frame.jpeg.is_empty() != (bytes == whole), "the file is kept if others can read it");
         }
     }
 

@@ -36,6 +36,7 @@ impl Layout {
         let (width, height) = (self.size.0 as usize, self.size.1 as usize);
         let row = self.row_bytes();
         let stride = (self.bytes_per_line as usize).max(row);
+        frame.jpeg.clear();
         frame.format = match self.pixels {
             Pixels::Yuyv => PixelFormat::Yuyv,
             Pixels::Nv12 => PixelFormat::Nv12,

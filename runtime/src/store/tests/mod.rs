@@ -10,7 +10,7 @@
 mod cuts;
 mod live;
 mod moves;
-mod power;
+pub(crate) mod power;
 mod refusals;
 
 use std::collections::BTreeMap;

@@ -106,6 +106,11 @@ impl PowerDisk {
         self.medium().read_only = true;
     }
 
+    /// Take changes again.
+    pub fn set_writable(&self) {
+        self.medium().read_only = false;
+    }
+
     /// Free bytes from now on.
     pub fn set_free(&self, bytes: u64) {
         self.medium().free = bytes;
@@ -341,10 +346,12 @@ fn apply(names: &mut BTreeMap<PathBuf, Node>, change: &Change) {
     }
 }
 
-/// What may be left of a file that was not synced: what was, a beginning of what was written, or that with zeros behind.
+/// What may be left of a file that was written on and not synced: what was synced, and of the rest nothing, a beginning, or that with
+/// zeros behind.
 fn torn(file: &File, dice: &mut Dice) -> Vec<u8> {
     let mut bytes = file.bytes.clone();
-    let kept = dice.roll(bytes.len() as u64 + 1) as usize;
+    let synced = file.synced.len().min(bytes.len());
+    let kept = synced + dice.roll((bytes.len() - synced) as u64 + 1) as usize;
     match dice.roll(4) {
         0 => return file.synced.clone(),
         1 => bytes.truncate(kept),
