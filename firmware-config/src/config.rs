@@ -3,19 +3,29 @@
 //! Refused, each with its line, its key and what to do: unknown keys, wrong types, and settings that cannot be (see
 //! `check`). All problems of settings are told at once. Nothing is opened or looked up here.
 
+mod calibration;
 mod check;
 mod gpio;
+mod keep;
 mod locate;
 mod network;
+mod operator;
+mod picture;
+mod schedule;
 
 use std::fmt;
 
 use serde::Deserialize;
 
 use crate::sign::{PublicKey, TrustedKeys};
+pub use calibration::Calibration;
 pub use gpio::{BCM_NUMBER_MAX, Gpio, GpioKind, LINE_NUMBER_MAX, LineId};
+pub use keep::{Outbox, Recorder};
 use locate::Document;
-pub use network::{CONTROL_LISTEN, Control, Hawkbit, Mqtt, TLS_FOLDER};
+pub use network::{CONTROL_LISTEN, Control, Hawkbit, Mqtt, TLS_FOLDER, Webhook};
+pub use operator::{LOG_LEVELS_MAX, Log, LogFormat, LogLevel, PAGE_LISTEN, Page};
+pub use picture::{CORNERS_MAX, CORNERS_MIN, POLYGONS_MAX, Polygon};
+pub use schedule::{DAY_MINUTES, Days, Mode, PERIODS_MAX, Period, Schedule, TimeOfDay};
 
 /// The longest config, in bytes.
 pub const CONFIG_BYTES_MAX: usize = 256 << 10;
@@ -34,9 +44,17 @@ pub struct Config {
     /// When to raise an alarm, `[alarm]`.
     #[serde(default)]
     pub alarm: Alarm,
+    /// When alarms are wanted, `[schedule]`; always when absent.
+    pub schedule: Option<Schedule>,
     /// Where decisions go, `[output.*]`.
     #[serde(default)]
     pub output: Output,
+    /// Where events wait until they are delivered, `[outbox]`; none is sent when absent.
+    pub outbox: Option<Outbox>,
+    /// What is kept of alarms, `[recorder]`; nothing when absent.
+    pub recorder: Option<Recorder>,
+    /// The live page, `[page]`; none when absent.
+    pub page: Option<Page>,
     /// How it is reached over the network, `[control]`; not at all when absent.
     pub control: Option<Control>,
     /// Where it asks for models, `[hawkbit]`; nowhere when absent.
@@ -44,6 +62,9 @@ pub struct Config {
     /// What a new model must keep to before it stays, `[trial]`.
     #[serde(default)]
     pub trial: Trial,
+    /// What is logged, `[log]`.
+    #[serde(default)]
+    pub log: Log,
 }
 
 /// What a new model must keep to before it stays. What is absent is as docs/ref/config.md says.
@@ -63,13 +84,19 @@ pub struct Trial {
 }
 
 /// One camera.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Camera {
     /// A plain name, unique, that alarms and logs carry.
     pub name: String,
     /// Where its frames come from, a URI.
     pub source: String,
+    /// What nobody may see: blacked out in every picture before anything else is done with it.
+    #[serde(default)]
+    pub mask: Vec<Polygon>,
+    /// What matters: outside of all of them is blacked out too; everything matters when there are none.
+    #[serde(default)]
+    pub region: Vec<Polygon>,
 }
 
 /// Which model to run and whose signature to believe.
@@ -142,6 +169,8 @@ pub struct Alarm {
     pub min_length_s: Option<f32>,
     /// After an alarm, no new one for this long, in seconds.
     pub cool_down_s: Option<f32>,
+    /// Where `threshold` is from, `[alarm.calibration]`.
+    pub calibration: Option<Calibration>,
 }
 
 /// Where decisions go. What is absent is off.
@@ -154,6 +183,8 @@ pub struct Output {
     pub journal: Option<Journal>,
     /// A broker.
     pub mqtt: Option<Mqtt>,
+    /// A web server that is told of events.
+    pub webhook: Option<Webhook>,
 }
 
 /// A record of events.

@@ -1,9 +1,9 @@
 //! A config as a board reads it: a [`Config`] comes in, a sealed blob goes out, and back.
 //!
 //! postcard names no fields, so what is on a board can only be read by the very struct that wrote it. Hence one frozen
-//! set of structs for each schema version ([`ConfigV4`] and what it holds), apart from the types that people's TOML
-//! is read into, and a chain that brings every older version up to the present. To add a version: write `ConfigV5`,
-//! `From<ConfigV4> for ConfigV5`, a decoding arm, and golden bytes; touch nothing that is here.
+//! set of structs for each schema version ([`ConfigV5`] and what it holds), apart from the types that people's TOML
+//! is read into, and a chain that brings every older version up to the present. To add a version: write `ConfigV6`,
+//! `From<ConfigV5> for ConfigV6`, a decoding arm, and golden bytes; touch nothing that is here.
 //!
 //! Refused: damage (see [`crate::envelope`]) and settings that cannot be (see [`Config::validate`]).
 
@@ -11,10 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Config, ConfigError, EngineChoice, GpioKind, LineId};
 use crate::envelope::{self, Envelope, EnvelopeError};
-use crate::sign::{PublicKey, SignError};
+use crate::sign::SignError;
+pub use v5::{
+    CalibrationV5, CameraV5, ConfigV5, LogFormatV5, LogLevelV5, LogV5, ModeV5, MqttV5, OutboxV5, PageV5, PeriodV5,
+    RecorderV5, ScheduleV5, WebhookV5,
+};
 
 /// The newest schema version.
-pub const SCHEMA_VERSION: u16 = 4;
+pub const SCHEMA_VERSION: u16 = 5;
 
 const ENVELOPE: Envelope =
     Envelope { magic: *b"TADPOLEC", newest_version: SCHEMA_VERSION, payload_bytes_max: config::CONFIG_BYTES_MAX };
@@ -34,7 +38,7 @@ pub enum WireError {
 }
 
 /// The newest wire form.
-type Newest = ConfigV4;
+type Newest = ConfigV5;
 
 /// Seal a config for a board.
 ///
@@ -55,10 +59,11 @@ pub fn decode(bytes: &[u8]) -> Result<Config, WireError> {
     let (version, payload) = ENVELOPE.open(bytes)?;
     // The chain: each arm decodes its own version and brings it up to the newest.
     let newest: Newest = match version {
-        1 => ConfigV3::from(ConfigV2::from(envelope::decode_payload::<ConfigV1>(version, payload)?)).into(),
-        2 => ConfigV3::from(envelope::decode_payload::<ConfigV2>(version, payload)?).into(),
-        3 => envelope::decode_payload::<ConfigV3>(version, payload)?.into(),
-        4 => envelope::decode_payload::<ConfigV4>(version, payload)?,
+        1 => envelope::decode_payload::<ConfigV1>(version, payload).map(|v1| newer(ConfigV2::from(v1)))?,
+        2 => newer(envelope::decode_payload::<ConfigV2>(version, payload)?),
+        3 => ConfigV4::from(envelope::decode_payload::<ConfigV3>(version, payload)?).into(),
+        4 => envelope::decode_payload::<ConfigV4>(version, payload)?.into(),
+        5 => envelope::decode_payload::<ConfigV5>(version, payload)?,
         found => {
             return Err(EnvelopeError::Version { found, newest: SCHEMA_VERSION }.into());
         }
@@ -381,7 +386,8 @@ macro_rules! same_fields {
     };
 }
 
-same_fields!(Mqtt, MqttV4 { broker, topic, user, password_file, ca });
+mod v5;
+
 same_fields!(Control, ControlV4 { listen, tls });
 same_fields!(Hawkbit, HawkbitV4 { server, tenant, device, token_file, ca });
 same_fields!(Trial, TrialV4 { stage_s, segment_ms, memory_mb, resident_mb, drift });
@@ -410,57 +416,9 @@ impl From<EngineV2> for EngineChoice {
     }
 }
 
-impl From<&Config> for ConfigV4 {
-    fn from(config: &Config) -> Self {
-        let camera = |camera: &config::Camera| CameraV1 { name: camera.name.clone(), source: camera.source.clone() };
-        Self {
-            cameras: config.cameras.iter().map(camera).collect(),
-            model: ModelV1 {
-                bundle: config.model.bundle.clone(),
-                trusted_keys: config.model.trusted_keys.iter().map(|key| key.to_bytes()).collect(),
-            },
-            engine: config.model.engine.into(),
-            alarm: AlarmV1 {
-                threshold: config.alarm.threshold,
-                release_ratio: config.alarm.release_ratio,
-                min_length_s: config.alarm.min_length_s,
-                cool_down_s: config.alarm.cool_down_s,
-            },
-            gpio: config.output.gpio.as_ref().map(GpioV3::from),
-            journal: config.output.journal.as_ref().map(|journal| JournalV1 { path: journal.path.clone() }),
-            mqtt: config.output.mqtt.clone().map(MqttV4::from),
-            control: config.control.clone().map(ControlV4::from),
-            hawkbit: config.hawkbit.clone().map(HawkbitV4::from),
-            trial: config.trial.clone().into(),
-        }
-    }
-}
-
-impl TryFrom<ConfigV4> for Config {
-    type Error = SignError;
-
-    fn try_from(wire: ConfigV4) -> Result<Self, SignError> {
-        let camera = |camera: CameraV1| config::Camera { name: camera.name, source: camera.source };
-        let keys: Result<Vec<_>, _> = wire.model.trusted_keys.into_iter().map(PublicKey::from_bytes).collect();
-        Ok(Self {
-            cameras: wire.cameras.into_iter().map(camera).collect(),
-            model: config::Model { bundle: wire.model.bundle, trusted_keys: keys?, engine: wire.engine.into() },
-            alarm: config::Alarm {
-                threshold: wire.alarm.threshold,
-                release_ratio: wire.alarm.release_ratio,
-                min_length_s: wire.alarm.min_length_s,
-                cool_down_s: wire.alarm.cool_down_s,
-            },
-            output: config::Output {
-                gpio: wire.gpio.map(config::Gpio::from),
-                journal: wire.journal.map(|journal| config::Journal { path: journal.path }),
-                mqtt: wire.mqtt.map(config::Mqtt::from),
-            },
-            control: wire.control.map(config::Control::from),
-            hawkbit: wire.hawkbit.map(config::Hawkbit::from),
-            trial: wire.trial.into(),
-        })
-    }
+/// Version 2, brought up to the newest.
+fn newer(old: ConfigV2) -> Newest {
+    ConfigV4::from(ConfigV3::from(old)).into()
 }
 
 #[cfg(test)]

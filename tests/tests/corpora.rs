@@ -48,7 +48,18 @@ fn large() -> String {
         [output.mqtt]\nbroker = \"mqtts://b:8883\"\ntopic = \"t/p\"\nuser = \"u\"\npassword_file = \"p\"\nca = \"c\"\n\
         [control]\nlisten = \"0.0.0.0:8443\"\n[hawkbit]\nserver = \"https://h:1\"\ndevice = \"d\"\ntoken_file = \"t\"\n\
         [trial]\nstage_s = 5\nsegment_ms = 640\nmemory_mb = 1\nresident_mb = 1\ndrift = 1\n";
-    format!("{SMALL}{more}")
+    let newer = "[alarm.calibration]\nfalse_alarms_per_day = 1\nlow = 0.5\nhigh = 2\nsegments = 9\nmodel = \"m\"\ndate = \"2026-11-22\"\n\
+        [schedule]\ntime_zone = \"UTC\"\n[[schedule.period]]\nmode = \"quiet\"\ndays = [\"mon-fri\", \"sun\"]\nfrom = \"22:00\"\nto = \"06:00\"\n\
+        [output.webhook]\nurl = \"https://w/in\"\nsecret_file = \"s\"\nca = \"c\"\n[outbox]\npath = \"o\"\nevents_max = 16\n\
+        [recorder]\npath = \"r\"\npre_roll_s = 1\npost_roll_s = 1\nquota_mb = 10\nmax_age_days = 1\nfree_mb = 0\n\
+        [page]\nlisten = \"0.0.0.0:8480\"\npassword_file = \"p\"\n\
+        [log]\nlevel = \"warn\"\nformat = \"json\"\n[log.levels]\n\"a::b\" = \"trace\"\n";
+    let masked = SMALL.replace(
+        "[model]",
+        "mask = [[[0, 0], [0.5, 0], [0, 1]]]\nregion = [[[0, 0], [1, 0], [1, 1], [0, 1]]]\n[model]",
+    );
+    let discovery = more.replace("topic = \"t/p\"", "topic = \"t/p\"\ndiscovery = \"homeassistant\"");
+    format!("{masked}{discovery}{newer}")
 }
 
 #[test]

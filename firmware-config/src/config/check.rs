@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{CAMERAS_MAX, Config, Problem};
+use super::{CAMERAS_MAX, Config, Problem, calibration, picture};
 use crate::sign::TRUSTED_KEYS_MAX;
 use crate::v4l::V4lUri;
 
@@ -32,6 +32,19 @@ impl Config {
         if let Some(mqtt) = &self.output.mqtt {
             mqtt.problems(&mut problems);
         }
+        if let Some(webhook) = &self.output.webhook {
+            webhook.problems(&mut problems);
+        }
+        if let Some(schedule) = &self.schedule {
+            schedule.problems(&mut problems);
+        }
+        self.check_outbox(&mut problems);
+        if let Some(recorder) = &self.recorder {
+            recorder.problems(&mut problems);
+        }
+        if let Some(page) = &self.page {
+            page.problems(&mut problems);
+        }
         if let Some(control) = &self.control {
             control.problems(&mut problems);
         }
@@ -39,7 +52,22 @@ impl Config {
             hawkbit.problems(&mut problems);
         }
         self.check_trial(&mut problems);
+        self.log.problems(&mut problems);
         problems
+    }
+
+    /// What is sent must have somewhere to wait.
+    fn check_outbox(&self, problems: &mut Vec<Problem>) {
+        let discovery = self.output.mqtt.as_ref().is_some_and(|mqtt| mqtt.discovery.is_some());
+        let senders = [("output.webhook", self.output.webhook.is_some()), ("output.mqtt.discovery", discovery)];
+        match (&self.outbox, senders.iter().find(|(_, there)| *there)) {
+            (Some(outbox), _) => outbox.problems(problems),
+            (None, Some((key, _))) => {
+                let remedy = "add `[outbox]` with a `path`: events wait there until they are delivered";
+                problems.push(Problem::new(*key, "sends events, and there is no outbox", remedy));
+            }
+            (None, None) => {}
+        }
     }
 
     fn check_cameras(&self, problems: &mut Vec<Problem>) {
@@ -72,6 +100,7 @@ impl Config {
                     "give every camera a name of its own",
                 ));
             }
+            picture::problems(&format!("camera[{n}]"), camera, problems);
             let key = format!("camera[{n}].source");
             problems.extend(source_problem(key.clone(), &camera.source));
             // Other sources can be read twice; a device streams to one reader.
@@ -141,6 +170,7 @@ impl Config {
         ] {
             problems.extend(number_problem(key, value, good, limits, remedy));
         }
+        calibration::problems(alarm, problems);
     }
 
     fn check_trial(&self, problems: &mut Vec<Problem>) {
@@ -176,7 +206,14 @@ impl Config {
     }
 }
 
-fn number_problem(key: &str, value: Option<f32>, good: fn(f32) -> bool, limits: &str, remedy: &str) -> Option<Problem> {
+/// A number that is none of the good ones.
+pub(super) fn number_problem(
+    key: &str,
+    value: Option<f32>,
+    good: fn(f32) -> bool,
+    limits: &str,
+    remedy: &str,
+) -> Option<Problem> {
     let value = value.filter(|value| !good(*value))?;
     Some(Problem::new(key, format!("is {value}, not {limits}"), remedy))
 }

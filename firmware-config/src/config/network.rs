@@ -1,5 +1,5 @@
-//! What a camera says to a network and hears from it: the control service `[control]`, an update server `[hawkbit]`, and
-//! an MQTT broker `[output.mqtt]`. Which settings can be.
+//! What a camera says to a network and hears from it: the control service `[control]`, an update server `[hawkbit]`,
+//! an MQTT broker `[output.mqtt]`, and a web server `[output.webhook]`. Which settings can be.
 
 use std::net::SocketAddr;
 
@@ -57,13 +57,35 @@ pub struct Mqtt {
     pub password_file: Option<String>,
     /// Path of a file with the authority that signed the broker's certificate, PEM; the web's own when absent.
     pub ca: Option<String>,
+    /// What every topic of Home Assistant's discovery begins with, `homeassistant` by its own default; nothing is announced
+    /// when absent.
+    pub discovery: Option<String>,
+}
+
+/// A web server that is told of events, in signed JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where it is posted to.
+    pub url: String,
+    /// Path of a file with the secret that signs it.
+    pub secret_file: String,
+    /// Path of a file with the authority that signed the server's certificate, PEM; the web's own when absent.
+    pub ca: Option<String>,
 }
 
 impl Control {
     pub(super) fn problems(&self, problems: &mut Vec<Problem>) {
-        if self.listen.parse::<SocketAddr>().is_err() {
-            let remedy = format!("write `{CONTROL_LISTEN}`, or the address of one network card");
-            problems.push(Problem::new("control.listen", "is no address with a port", remedy));
+        match self.listen.parse::<SocketAddr>() {
+            Ok(address) if address.port() == u16::MAX => {
+                let problem = "is port 65535, and the health probe listens one port higher";
+                problems.push(Problem::new("control.listen", problem, "write a lower port"));
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let remedy = format!("write `{CONTROL_LISTEN}`, or the address of one network card");
+                problems.push(Problem::new("control.listen", "is no address with a port", remedy));
+            }
         }
         problems.extend(path_problem("control.tls", &self.tls));
     }
@@ -106,12 +128,32 @@ impl Mqtt {
             let remedy = "write 1 to 128 bytes such as `tadpole/pole-12`, without `+`, `#` or empty levels";
             problems.push(Problem::new("output.mqtt.topic", "cannot begin a topic", remedy));
         }
+        if self.discovery.as_ref().is_some_and(|prefix| prefix.len() > 128 || !prefix.split('/').all(whole)) {
+            let remedy = "write `homeassistant`, or what Home Assistant is set to";
+            problems.push(Problem::new("output.mqtt.discovery", "cannot begin a topic", remedy));
+        }
         if self.password_file.is_some() && self.user.is_none() {
             problems.push(Problem::new("output.mqtt.user", "is missing beside a password", "say who logs in"));
         }
         for (key, path) in [("output.mqtt.password_file", &self.password_file), ("output.mqtt.ca", &self.ca)] {
             problems.extend(path.as_ref().and_then(|path| path_problem(key, path)));
         }
+    }
+}
+
+impl Webhook {
+    pub(super) fn problems(&self, problems: &mut Vec<Problem>) {
+        let rest = self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://"));
+        let plain = |b: u8| b.is_ascii_graphic() && b != b'#';
+        let good = rest.is_some_and(|rest| {
+            is_host(rest.split(['/', '?']).next().unwrap_or_default()) && rest.len() <= 1024 && rest.bytes().all(plain)
+        });
+        if !good {
+            let remedy = "write `https://alarms.example.org/tadpole`, without name and password";
+            problems.push(Problem::new("output.webhook.url", "is no web address", remedy));
+        }
+        problems.extend(path_problem("output.webhook.secret_file", &self.secret_file));
+        problems.extend(self.ca.as_ref().and_then(|ca| path_problem("output.webhook.ca", ca)));
     }
 }
 

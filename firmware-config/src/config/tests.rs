@@ -17,7 +17,10 @@ fn refused(text: &str) -> String {
 #[test]
 fn the_smallest_config_is_read() {
     let config = Config::from_toml(&minimal()).unwrap();
-    assert_eq!(config.cameras, [Camera { name: "north".into(), source: "sim://?seed=1".into() }]);
+    let north = Camera { name: "north".into(), source: "sim://?seed=1".into(), mask: Vec::new(), region: Vec::new() };
+    assert_eq!(config.cameras, [north]);
+    assert_eq!((&config.schedule, &config.outbox, &config.recorder, &config.page), (&None, &None, &None, &None));
+    assert_eq!(config.log, Log::default());
     assert_eq!(config.model.trusted_keys[0].to_string(), KEY);
     assert_eq!(config.alarm, Alarm::default());
     assert_eq!(config.output, Output::default());
@@ -33,9 +36,9 @@ fn the_example_is_read() {
 
 #[test]
 fn unknown_keys_say_which_are_allowed() {
-    assert_snapshot!(refused(&minimal().replace("name =", "nam =")), @"line 2, column 1: `camera[0].nam` is not a key that is known here; allowed here: `name` or `source`");
-    assert_snapshot!(refused(&(minimal() + "[alarms]\nthreshold = 0.5\n")), @"line 8, column 2: `alarms` is not a key that is known here; allowed here: `camera`, `model`, `alarm`, `output`, `control`, `hawkbit`, `trial`");
-    assert_snapshot!(refused(&(minimal() + "[alarm]\ntreshold = 0.5\n")), @"line 9, column 1: `alarm.treshold` is not a key that is known here; allowed here: `threshold`, `release_ratio`, `min_length_s`, `cool_down_s`");
+    assert_snapshot!(refused(&minimal().replace("name =", "nam =")), @"line 2, column 1: `camera[0].nam` is not a key that is known here; allowed here: `name`, `source`, `mask`, `region`");
+    assert_snapshot!(refused(&(minimal() + "[alarms]\nthreshold = 0.5\n")), @"line 8, column 2: `alarms` is not a key that is known here; allowed here: `camera`, `model`, `alarm`, `schedule`, `output`, `outbox`, `recorder`, `page`, `control`, `hawkbit`, `trial`, `log`");
+    assert_snapshot!(refused(&(minimal() + "[alarm]\ntreshold = 0.5\n")), @"line 9, column 1: `alarm.treshold` is not a key that is known here; allowed here: `threshold`, `release_ratio`, `min_length_s`, `cool_down_s`, `calibration`");
     assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"memory\"\npin = 4\n")), @"line 10, column 1: `output.gpio.pin` is not a key that is known here; allowed here: `kind`, `chip`, `line`, `active_low`, `heartbeat`, `button`");
     assert_snapshot!(refused(&(minimal() + "[output.gpio]\nkind = \"sysfs\"\n")), @"line 9, column 8: `output.gpio.kind` cannot be read: unknown variant `sysfs`, expected one of `memory`, `cdev`, `rppal`; docs/ref/config.md tells what every key takes");
 }
@@ -169,6 +172,126 @@ fn networks_that_cannot_be() {
         let text = format!("[output.mqtt]\nbroker = \"{broker}\"\ntopic = \"t\"\n");
         assert!(refused(&(minimal() + &text)).contains("no broker's address"), "{broker}");
     }
+}
+
+#[test]
+fn the_probe_needs_a_port_above() {
+    assert_snapshot!(refused(&(minimal() + "[control]\nlisten = \"0.0.0.0:65535\"\n")), @"line 9, column 10: `control.listen` is port 65535, and the health probe listens one port higher; write a lower port");
+}
+
+#[test]
+fn pictures_are_masked() {
+    let text = minimal().replace(
+        "\n\n[model]",
+        "\nmask = [[[0, 0], [0.25, 0], [0, 0.5]]]\nregion = [[[0,0],[1,0],[1,1]], [[0,1],[1,1],[0.5,0.5]]]\n\n[model]",
+    );
+    let camera = &Config::from_toml(&text).unwrap().cameras[0];
+    assert_eq!(camera.mask, [[[0.0, 0.0], [0.25, 0.0], [0.0, 0.5]]]);
+    assert_eq!(camera.region.len(), 2);
+    let wrong = "[[0.1, 0.1], [0.9, 0.9]], [[0, 0], [640, 0], [0, 480]], [[0, 0], [0.5, 0.5], [1, 1]], [[0, 0], [0, 0], [1, 0], [1, 0], [0, 1]]";
+    let text = minimal().replace("sim://?seed=1\"", &format!("features:///r.npy\"\nmask = [{wrong}]"));
+    assert_snapshot!(refused(&text), @r"
+    line 4, column 8: `camera[0].mask` is for pictures, and recorded rows have none; leave it out: what was masked when the rows were made stays so
+    line 4, column 9: `camera[0].mask[0]` has 2 corners, not 3 to 64; write `[[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]]`, one `[x, y]` for each corner
+    line 4, column 35: `camera[0].mask[1]` has the corner [640, 0], which is not in the picture; write shares of width and height, 0 to 1, and no pixels
+    line 4, column 65: `camera[0].mask[2]` encloses nothing: its corners are on one line; write corners around what is meant
+    ");
+    let many = vec!["[[0,0],[1,0],[1,1]]"; 17].join(", ");
+    let text = minimal().replace("\n\n[model]", &format!("\nregion = [{many}]\n\n[model]"));
+    assert_snapshot!(refused(&text), @"line 4, column 10: `camera[0].region` has 17 polygons, more than 16; join some of them");
+}
+
+#[test]
+fn schedules() {
+    let text = "[schedule]\ntime_zone = \"Europe/Berlin\"\n[[schedule.period]]\nmode = \"quiet\"\ndays = \"mon-fri\"\nfrom = \"22:00\"\nto = \"06:00\"\n\
+                [[schedule.period]]\nmode = \"off\"\ndays = [\"sun\", \"Fri-Sat\"]\n[[schedule.period]]\nmode = \"armed\"\ndays = \"sat-mon,wed\"\n";
+    let schedule = Config::from_toml(&(minimal() + text)).unwrap().schedule.unwrap();
+    assert_eq!(schedule.time_zone, "Europe/Berlin");
+    let [night, weekend, third] = schedule.periods[..] else { panic!("three") };
+    assert_eq!((night.mode, night.from, night.to), (Mode::Quiet, TimeOfDay(22 * 60), TimeOfDay(6 * 60)));
+    assert_eq!(night.days.to_string(), "mon, tue, wed, thu, fri");
+    assert_eq!((weekend.mode, weekend.from, weekend.to), (Mode::Off, TimeOfDay(0), TimeOfDay(DAY_MINUTES)));
+    assert_eq!((weekend.days, third.days), (Days(0b111_0000), Days(0b110_0101)));
+    assert_eq!(TimeOfDay(61).to_string(), "01:01");
+}
+
+#[test]
+fn schedules_that_cannot_be() {
+    let period = |text: &str| refused(&(minimal() + "[schedule]\ntime_zone = \"UTC\"\n[[schedule.period]]\n" + text));
+    assert_snapshot!(period("mode = \"loud\"\n"), @"line 11, column 8: `schedule.period[0].mode` cannot be read: unknown variant `loud`, expected one of `armed`, `quiet`, `off`; docs/ref/config.md tells what every key takes");
+    assert_snapshot!(period("mode = \"off\"\ndays = \"mon-fry\"\n"), @r#"line 12, column 8: `schedule.period[0].days` cannot be read: invalid value: string "mon-fry", expected days such as "mon-fri" or ["sat", "sun"]; docs/ref/config.md tells what every key takes"#);
+    assert_snapshot!(period("mode = \"off\"\nfrom = \"24:30\"\n"), @"line 12, column 8: `schedule.period[0].from` cannot be read: `24:30` is no time of day; write it as `22:00`, 00:00 to 24:00; docs/ref/config.md tells what every key takes");
+    assert_snapshot!(period("mode = \"off\"\ndays = []\nfrom = \"24:00\"\n"), @r"
+    line 10, column 1: `schedule.period[0].to` is when the period begins; for a whole day leave out both; over midnight, `to` is before `from`
+    line 12, column 8: `schedule.period[0].days` names no day; write `mon-fri`, or leave it out for all days
+    line 13, column 8: `schedule.period[0].from` is after the day's end; write 00:00 to 23:59
+    ");
+    assert_snapshot!(refused(&(minimal() + "[schedule]\ntime_zone = \"here & now\"\n")), @"line 9, column 13: `schedule.time_zone` is no time zone's name; write one such as `Europe/Berlin`, or `UTC`");
+    for time in ["7:00", "07:60", "+7:00", "0700", "07:0", "-1:00"] {
+        assert!(time.parse::<TimeOfDay>().is_err(), "{time}");
+    }
+}
+
+#[test]
+fn alarms_are_sent_and_kept() {
+    let text = "[output.mqtt]\nbroker = \"mqtt://b:1883\"\ntopic = \"t\"\ndiscovery = \"homeassistant\"\n[output.webhook]\nurl = \"https://h:8443/in?from=n\"\nsecret_file = \"/s\"\n\
+                [outbox]\npath = \"/o\"\n[recorder]\npath = \"/r\"\nquota_mb = 100\n";
+    let config = Config::from_toml(&(minimal() + text)).unwrap();
+    assert_eq!(config.output.mqtt.unwrap().discovery.as_deref(), Some("homeassistant"));
+    assert_eq!(config.output.webhook.unwrap().ca, None);
+    assert_eq!(config.outbox, Some(Outbox { path: "/o".into(), events_max: 10_000 }));
+    let recorder = config.recorder.unwrap();
+    assert_eq!((recorder.pre_roll_s, recorder.quota_mb, recorder.free_mb), (10.0, 100, 500));
+}
+
+#[test]
+fn alarms_that_cannot_be_sent_or_kept() {
+    let text = "[output.mqtt]\nbroker = \"mqtt://b:1883\"\ntopic = \"t\"\ndiscovery = \"a//b\"\n[output.webhook]\nurl = \"h/in\"\nsecret_file = \"\"\n\
+                [recorder]\npath = \"\"\npre_roll_s = 61\nquota_mb = 1\nmax_age_days = 0\n";
+    assert_snapshot!(refused(&(minimal() + text)), @r"
+    line 11, column 13: `output.mqtt.discovery` cannot begin a topic; write `homeassistant`, or what Home Assistant is set to
+    line 12, column 1: `output.webhook` sends events, and there is no outbox; add `[outbox]` with a `path`: events wait there until they are delivered
+    line 13, column 7: `output.webhook.url` is no web address; write `https://alarms.example.org/tadpole`, without name and password
+    line 14, column 15: `output.webhook.secret_file` is not a path; write the path of a file
+    line 16, column 8: `recorder.path` is not a path; write the path of a file
+    line 17, column 14: `recorder.pre_roll_s` is 61, not 0 to 60 seconds; leave it out for 10
+    line 18, column 12: `recorder.quota_mb` is 1, not 10 to 100000000; leave it out for 2000
+    line 19, column 16: `recorder.max_age_days` is 0, not 1 to 36500; leave it out for 30
+    ");
+    for url in ["https://", "ftp://h/x", "https://u:p@h/x", "https://h/a b", "https://h:0/x"] {
+        let text = format!(
+            "[output.webhook]\nurl = \"{url}\"\nsecret_file = \"/s\"\n[outbox]\npath = \"/o\"\nevents_max = 16\n"
+        );
+        assert!(refused(&(minimal() + &text)).contains("no web address"), "{url}");
+    }
+}
+
+#[test]
+fn what_people_see() {
+    let text = "[page]\n[log]\nlevel = \"warn\"\nformat = \"json\"\n[log.levels]\n\"runtime::source\" = \"debug\"\n";
+    let config = Config::from_toml(&(minimal() + text)).unwrap();
+    assert_eq!(config.page, Some(Page { listen: PAGE_LISTEN.into(), password_file: None }));
+    assert_eq!((config.log.level, config.log.format), (Some(LogLevel::Warn), LogFormat::Json));
+    assert_eq!(config.log.levels["runtime::source"], LogLevel::Debug);
+    let text = "[page]\nlisten = \"0.0.0.0:8480\"\n[log.levels]\n\"a b\" = \"off\"\n";
+    assert_snapshot!(refused(&(minimal() + text)), @r#"
+    line 8, column 1: `page.password_file` is missing: 0.0.0.0:8480 is not loopback alone; name a file with a password, or listen on `127.0.0.1:8480`
+    line 10, column 1: `log.levels` has `a b`, which is no module; write its path in quotes, such as `"runtime::source" = "debug"`
+    "#);
+    assert_snapshot!(refused(&(minimal() + "[page]\nlisten = \"8480\"\n")), @"line 9, column 10: `page.listen` is no address with a port; write `127.0.0.1:8480`, or the address of one network card");
+}
+
+#[test]
+fn calibrations() {
+    let text = "[alarm]\nthreshold = 0.7\n[alarm.calibration]\nfalse_alarms_per_day = 1\nlow = 0.5\nhigh = 2\nsegments = 100\nmodel = \"m 1\"\ndate = \"2026-11-22\"\n";
+    let calibration = Config::from_toml(&(minimal() + text)).unwrap().alarm.calibration.unwrap();
+    assert_eq!((calibration.high, calibration.segments), (2.0, 100));
+    let wrong = text.replace("threshold = 0.7\n", "").replace("low = 0.5", "low = 3").replace("-22", "");
+    assert_snapshot!(refused(&(minimal() + &wrong)), @r"
+    line 9, column 1: `alarm.calibration` tells of a threshold that is not there; remove it, or run `tadpole calibrate` again
+    line 11, column 7: `alarm.calibration.low` is no range together with `high`; `tadpole calibrate` writes it
+    line 15, column 8: `alarm.calibration.date` is no date such as `2026-11-22`; `tadpole calibrate` writes it
+    ");
 }
 
 #[test]

@@ -1,25 +1,42 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::{Days, LogFormat, LogLevel, Mode, TimeOfDay};
 use crate::sign::SigningKey;
 
 fn config(name: &str, threshold: Option<f32>, both: bool) -> Config {
     Config {
-        cameras: vec![config::Camera { name: name.into(), source: "rtsp://10.0.0.7/1".into() }],
+        cameras: vec![config::Camera {
+            name: name.into(),
+            source: "rtsp://10.0.0.7/1".into(),
+            mask: Vec::new(),
+            region: Vec::new(),
+        }],
         model: config::Model {
             bundle: "/var/lib/tadpole/model.tadpole".into(),
             trusted_keys: vec![(&SigningKey::from_bytes(&[1; 32])).into()],
             engine: EngineChoice::Auto,
         },
-        alarm: config::Alarm { threshold, release_ratio: Some(0.8), min_length_s: None, cool_down_s: Some(30.0) },
+        alarm: config::Alarm {
+            threshold,
+            release_ratio: Some(0.8),
+            cool_down_s: Some(30.0),
+            ..config::Alarm::default()
+        },
+        schedule: None,
         output: config::Output {
             gpio: both.then(|| config::Gpio::new(GpioKind::Memory)),
             journal: both.then(|| config::Journal { path: "/j".into() }),
             mqtt: None,
+            webhook: None,
         },
+        outbox: None,
+        recorder: None,
+        page: None,
         control: None,
         hawkbit: None,
         trial: config::Trial::default(),
+        log: config::Log::default(),
     }
 }
 
@@ -61,9 +78,8 @@ fn golden_bytes_v3() {
     assert_eq!(decode(&blob).unwrap(), config);
 }
 
-/// What version 4 looks like on every board that has it, for ever.
-#[test]
-fn golden_bytes_v4() {
+/// What version 4 could say.
+fn networked() -> Config {
     let mut config = config("north", Some(0.5), true);
     config.output.mqtt = Some(config::Mqtt {
         broker: "mqtts://b:8883".into(),
@@ -71,6 +87,7 @@ fn golden_bytes_v4() {
         user: Some("u".into()),
         password_file: None,
         ca: Some("/ca".into()),
+        discovery: None,
     });
     config.control = Some(config::Control { listen: "0.0.0.0:8443".into(), tls: "/t".into() });
     config.hawkbit = Some(config::Hawkbit {
@@ -81,9 +98,67 @@ fn golden_bytes_v4() {
         ca: None,
     });
     config.trial = config::Trial { stage_s: Some(60.0), drift: Some(0.25), ..config::Trial::default() };
+    config
+}
+
+/// What version 4 looks like on every board that has it, for ever.
+#[test]
+fn golden_bytes_v4() {
+    let blob = hex::decode("544144504f4c45430400c900000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c00010000003f01cdcc4c3f00010000f0410100000000000001022f6a010e6d717474733a2f2f623a3838383303742f6e0101750001032f6361010c302e302e302e303a38343433022f74010968747470733a2f2f680744454641554c54016e022f6b000100007042000000010000803eb87e9299").unwrap();
+    assert_eq!(decode(&blob).unwrap(), networked());
+}
+
+/// What version 5 looks like on every board that has it, for ever.
+#[test]
+fn golden_bytes_v5() {
+    let mut config = networked();
+    config.cameras[0].mask = vec![vec![[0.0, 0.0], [0.25, 0.0], [0.0, 0.5]]];
+    config.cameras[0].region = vec![vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]];
+    config.alarm.calibration = Some(config::Calibration {
+        false_alarms_per_day: 1.0,
+        low: 0.5,
+        high: 2.0,
+        segments: 100_000,
+        model: "roadside 3".into(),
+        date: "2026-11-22".into(),
+    });
+    let period =
+        |mode, days, from, to| config::Period { mode, days: Days(days), from: TimeOfDay(from), to: TimeOfDay(to) };
+    let periods = vec![period(Mode::Quiet, 0x1f, 22 * 60, 6 * 60), period(Mode::Off, 0x60, 0, 24 * 60)];
+    config.schedule = Some(config::Schedule { time_zone: "Europe/Berlin".into(), periods });
+    config.output.mqtt.as_mut().unwrap().discovery = Some("homeassistant".into());
+    config.output.webhook = Some(config::Webhook { url: "https://w/in".into(), secret_file: "/s".into(), ca: None });
+    config.outbox = Some(config::Outbox { path: "/o".into(), events_max: 500 });
+    config.recorder = Some(config::Recorder {
+        path: "/r".into(),
+        pre_roll_s: 5.0,
+        post_roll_s: 7.5,
+        quota_mb: 2_000,
+        max_age_days: 30,
+        free_mb: 500,
+    });
+    config.page = Some(config::Page { listen: "0.0.0.0:8480".into(), password_file: Some("/p".into()) });
+    config.log = config::Log {
+        level: Some(LogLevel::Warn),
+        format: LogFormat::Json,
+        levels: [("runtime::source".into(), LogLevel::Debug)].into(),
+    };
     let blob = encode(&config).unwrap();
-    insta::assert_snapshot!(hex::encode(&blob), @"544144504f4c45430400c900000001056e6f72746811727473703a2f2f31302e302e302e372f311e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c00010000003f01cdcc4c3f00010000f0410100000000000001022f6a010e6d717474733a2f2f623a3838383303742f6e0101750001032f6361010c302e302e302e303a38343433022f74010968747470733a2f2f680744454641554c54016e022f6b000100007042000000010000803eb87e9299");
+    insta::assert_snapshot!(hex::encode(&blob), @"544144504f4c45430500a501000001056e6f72746811727473703a2f2f31302e302e302e372f31010300000000000000000000803e00000000000000000000003f010400000000000000000000803f000000000000803f0000803f000000000000803f1e2f7661722f6c69622f746164706f6c652f6d6f64656c2e746164706f6c65018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c00010000003f01cdcc4c3f00010000f041010000803f0000003f00000040a08d060a726f61647369646520330a323032362d31312d3232010d4575726f70652f4265726c696e02011fa80ae802026000a00b0100000000000001022f6a010e6d717474733a2f2f623a3838383303742f6e0101750001032f6361010d686f6d65617373697374616e74010c68747470733a2f2f772f696e022f730001022f6ff40301022f720000a0400000f040d00f1ef403010c302e302e302e303a3834383001022f70010c302e302e302e303a38343433022f74010968747470733a2f2f680744454641554c54016e022f6b000100007042000000010000803e010201010f72756e74696d653a3a736f7572636504f318b7c2");
     assert_eq!(decode(&blob).unwrap(), config);
+}
+
+#[test]
+fn every_choice_survives_the_wire() {
+    for mode in [Mode::Armed, Mode::Quiet, Mode::Off] {
+        assert_eq!(Mode::from(ModeV5::from(mode)), mode);
+    }
+    let levels = [LogLevel::Off, LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    for level in levels {
+        assert_eq!(LogLevel::from(LogLevelV5::from(level)), level);
+    }
+    let plain = config("north", None, false);
+    assert_eq!(decode(&encode(&plain).unwrap()).unwrap(), plain);
 }
 
 #[test]
