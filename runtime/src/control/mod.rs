@@ -21,7 +21,7 @@ pub mod date;
 pub mod gate;
 pub mod identity;
 pub mod limits;
-mod listen;
+pub(crate) mod listen;
 mod models;
 mod probe;
 pub mod problem;

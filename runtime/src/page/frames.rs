@@ -47,6 +47,11 @@ impl Latest {
         lock(&self.frame).as_ref().map(|(at, frame)| look(frame, *at))
     }
 
+    /// What was left here is to be seen no more.
+    pub fn forget(&self) {
+        *lock(&self.frame) = None;
+    }
+
     /// Here is a frame.
     fn offer(&self, frame: &Frame) {
         if !self.wanted.load(Ordering::Acquire) {

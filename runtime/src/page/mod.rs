@@ -81,7 +81,7 @@ pub fn serve(
         log::info!("{NAME}: http://{here}/");
         told(here);
         let tasks = [
-            tokio::spawn(listen::accept(listener, here, Arc::clone(desk))),
+            tokio::spawn(listen::accept(listener, Arc::clone(desk))),
             tokio::spawn(keeper::keep(Arc::clone(desk))),
         ];
         while !stopped() {

@@ -198,6 +198,11 @@ impl Pipeline {
         &self.feed
     }
 
+    /// The feature row of the last segment, as the window took it in.
+    pub fn row(&self) -> &[f32] {
+        &self.row
+    }
+
     /// Take in one segment.
     ///
     /// # Errors
