@@ -1,8 +1,9 @@
 //! The firmware's commands, one file each.
 
 use clap::Args;
-use firmware_config::config::EngineChoice;
+use firmware_config::config::{Camera, Config, EngineChoice};
 use runtime::engine::Engines;
+use runtime::{Error, Result};
 
 pub mod bench;
 pub mod cameras;
@@ -27,4 +28,18 @@ impl EngineArgs {
     fn engines(&self) -> Engines {
         Engines::new(self.engine)
     }
+}
+
+/// The camera of a config that is meant: the one of this name, or the only one.
+fn camera_of<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Camera> {
+    let names: Vec<_> = config.cameras.iter().map(|camera| camera.name.as_str()).collect();
+    let found = match (name, config.cameras.as_slice()) {
+        (Some(name), cameras) => cameras.iter().find(|camera| camera.name == name),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    found.ok_or_else(|| {
+        let problem = name.map_or_else(|| "has several cameras".into(), |name| format!("has no camera `{name}`"));
+        Error::invalid("the config", problem, format!("name one of {} with --camera", names.join(", ")))
+    })
 }

@@ -12,6 +12,7 @@ use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
 use runtime::pipeline::RuleOverrides;
 use runtime::replay::{Best, Report, Truth};
 use runtime::source::SourceInfo;
+use runtime::source::mask::PrivacyMask;
 use runtime::source::open::{self, Opened};
 use serde_json::json;
 
@@ -33,7 +34,13 @@ pub struct ReplayArgs {
     /// Folder for scores.csv, alarms.jsonl and timeline.png.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Threshold to use instead of the model's, 0..1.
+    /// A config whose [alarm] settings to use, and whose camera's mask and region.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Which camera of the config; may be left out when it has one.
+    #[arg(long, requires = "config")]
+    camera: Option<String>,
+    /// Threshold to use instead of the model's and the config's, 0..1.
     #[arg(long)]
     threshold: Option<f32>,
     #[command(flatten)]
@@ -83,7 +90,8 @@ fn middle_picture(clip: &Clip, size: &ClipContract, rgb: &mut Vec<u8>) -> (u32, 
 pub fn run(args: &ReplayArgs) -> Result<()> {
     let truth = args.truth.as_deref().map(|csv| Truth::read(csv, &stem(&args.source))).transpose()?;
     let mut bundle = show::open_bundle(args.model.as_ref())?;
-    let source = open::open(&args.source)?;
+    let (mask, over) = as_configured(args)?;
+    let source = mask.over(open::open(&args.source)?);
     let bar = progress(&source);
     let view = match &source {
         Opened::Frames(frames) => frames.info().clone().into(),
@@ -92,7 +100,6 @@ pub fn run(args: &ReplayArgs) -> Result<()> {
     let pin = MemoryPin::new();
     let mut outputs = Outputs::default();
     outputs.push(GpioRelay::new(pin.clone(), Polarity::ActiveHigh)?);
-    let over = RuleOverrides { threshold: args.threshold, ..RuleOverrides::default() };
     let mut best = Best::new(THUMBNAILS, THUMBNAILS_APART_S);
     let watched =
         show::watch(source, &mut bundle, &args.engine.engines(), &over, outputs, |watch, segment, score, _| {
@@ -145,6 +152,19 @@ pub fn run(args: &ReplayArgs) -> Result<()> {
         println!("see {}", folder.join("timeline.png").display());
     }
     Ok(())
+}
+
+/// The mask that is laid on the recording, and the rule of its alarms.
+fn as_configured(args: &ReplayArgs) -> Result<(PrivacyMask, RuleOverrides)> {
+    let (mask, over) = match &args.config {
+        Some(path) => {
+            let config = super::check::read_config(path)?;
+            let camera = super::camera_of(&config, args.camera.as_deref())?;
+            (PrivacyMask::new(camera.into()), RuleOverrides::from(&config.alarm))
+        }
+        None => (PrivacyMask::default(), RuleOverrides::default()),
+    };
+    Ok((mask, RuleOverrides { threshold: args.threshold.or(over.threshold), ..over }))
 }
 
 fn progress(source: &Opened) -> ProgressBar {

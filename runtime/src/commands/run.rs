@@ -33,7 +33,9 @@ use runtime::output::gpio::button::TestButton;
 use runtime::output::gpio::open as gpio;
 use runtime::output::journal::Journal;
 use runtime::output::{AlarmEvent, Outputs, Phase};
+use runtime::pipeline::RuleOverrides;
 use runtime::pipeline::watch::{Shared, lock};
+use runtime::source::mask::PrivacyMask;
 use runtime::store::live::Driver;
 use runtime::{Error, Result};
 
@@ -66,7 +68,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let fleet = fleet::start(&config, &args.config, &models)?;
     let site = Site {
         live: &models.live,
-        over: models::overrides(&config),
+        over: RuleOverrides::from(&config.alarm),
+        masks: config.cameras.iter().map(|camera| PrivacyMask::new(camera.into())).collect(),
         outputs: Arc::clone(&outputs),
         shed: shedding::start(Sensors::find(Path::new("/")), clock),
         clock,

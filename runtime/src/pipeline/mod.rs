@@ -7,6 +7,7 @@ pub mod watch;
 
 use std::time::{Duration, Instant};
 
+use firmware_config::config;
 use firmware_config::manifest::{FileRole, Manifest};
 
 use crate::alarm::{Alarm, AlarmRule, Decision};
@@ -57,6 +58,13 @@ pub struct RuleOverrides {
     pub min_length_s: Option<f32>,
     /// Cool-down in seconds.
     pub cool_down_s: Option<f32>,
+}
+
+impl From<&config::Alarm> for RuleOverrides {
+    fn from(alarm: &config::Alarm) -> Self {
+        let config::Alarm { threshold, release_ratio, min_length_s, cool_down_s, .. } = *alarm;
+        Self { threshold, release_ratio, min_length_s, cool_down_s }
+    }
 }
 
 /// The alarm rule that a manifest carries, with `over` laid upon it.

@@ -11,6 +11,7 @@ use runtime::output::Outputs;
 use runtime::pipeline::watch::{Seen, Shared, Watch, lock};
 use runtime::pipeline::{Pipeline, RuleOverrides};
 use runtime::source::Stopper;
+use runtime::source::mask::PrivacyMask;
 use runtime::source::open::{self, Opened};
 use runtime::source::paced::Paced;
 use runtime::source::sim::SimSource;
@@ -24,6 +25,8 @@ pub struct Site<'a> {
     pub live: &'a Arc<Live>,
     /// What the config says of its alarm rule.
     pub over: RuleOverrides,
+    /// What of their pictures may be seen, one for each camera.
+    pub masks: Vec<PrivacyMask>,
     /// Who is told.
     pub outputs: Shared<Outputs>,
     /// How many clips are looked at.
@@ -52,6 +55,7 @@ impl Site<'_> {
         self.live.begin(number);
         let lead = self.live.lead();
         let source = open_live(&camera.source)?;
+        let source = self.masks[number].over(source);
         let (live, stopper) = match &source {
             Opened::Frames(frames) => (frames.info().live, frames.stopper()),
             Opened::Rows(_) => (false, Stopper::default()),

@@ -59,23 +59,14 @@ impl Models {
         let boot = store.boot(&trust)?;
         let lead = lead(boot.bundle, engines(choice, &store), config);
         let live = Arc::new(Live::new(lead, cameras));
-        let driver = Driver::new(Arc::clone(&live), store, trust, overrides(config), limits, &boot.state);
+        let driver =
+            Driver::new(Arc::clone(&live), store, trust, RuleOverrides::from(&config.alarm), limits, &boot.state);
         Ok(Self { live, driver: Some(driver), told: boot.told })
     }
 
     /// Tell people what the start found.
     pub fn tell(&mut self, outputs: &Shared<Outputs>) {
         self.told.drain(..).for_each(|text| fault(outputs, text, None));
-    }
-}
-
-/// What a config lays upon a model's alarm rule.
-pub fn overrides(config: &Config) -> RuleOverrides {
-    RuleOverrides {
-        threshold: config.alarm.threshold,
-        release_ratio: config.alarm.release_ratio,
-        min_length_s: config.alarm.min_length_s,
-        cool_down_s: config.alarm.cool_down_s,
     }
 }
 
