@@ -47,11 +47,17 @@ mod tests {
     #[test]
     fn pages_name_files_that_there_are_and_nothing_elsewhere() {
         for (path, kind, text) in FILES {
-            assert!(!text.contains("://") || path == "/icon.svg" || path == "/common.js", "{path} names something elsewhere");
+            assert!(
+                !text.contains("://") || path == "/icon.svg" || path == "/common.js",
+                "{path} names something elsewhere"
+            );
             if kind != HTML {
                 continue;
             }
-            assert!(!text.contains("<style") && !text.contains(" style=") && !text.contains(" onclick"), "{path}: the policy forbids it");
+            assert!(
+                !text.contains("<style") && !text.contains(" style=") && !text.contains(" onclick"),
+                "{path}: the policy forbids it"
+            );
             for named in text.split(['"']).filter(|part| part.starts_with('/')) {
                 assert!(FILES.iter().any(|(path, ..)| *path == named), "{path} names {named}");
             }

@@ -218,14 +218,7 @@ mod tests {
     use super::*;
 
     fn point(number: u64) -> Point {
-        Point {
-            number,
-            at: Duration::from_millis(640 * number),
-            start_s: 0.0,
-            end_s: 0.64,
-            score: 0.5,
-            held: false,
-        }
+        Point { number, at: Duration::from_millis(640 * number), start_s: 0.0, end_s: 0.64, score: 0.5, held: false }
     }
 
     #[test]
@@ -241,7 +234,10 @@ mod tests {
         }
         assert_eq!((panel.points.len(), panel.thumbs.len(), panel.rows.len()), (POINTS_MAX, THUMBS_MAX, ROWS_MAX));
         assert_eq!((panel.points[0].number, panel.points[POINTS_MAX - 1].number), (2000 - POINTS_MAX as u64, 1999));
-        assert_eq!(panel.thumbs[THUMBS_MAX - 1], Thumb { number: 1999, width: 2, height: 2, rgb: vec![1999u64 as u8; 12] });
+        assert_eq!(
+            panel.thumbs[THUMBS_MAX - 1],
+            Thumb { number: 1999, width: 2, height: 2, rgb: vec![1999u64 as u8; 12] }
+        );
         assert!(panel.rows.iter().any(|(_, row)| row.as_ptr() == first_row), "nothing was allocated anew");
         assert_eq!(panel.rows[0], (2000 - ROWS_MAX as u64, vec![(2000 - ROWS_MAX) as f32; 4]));
     }

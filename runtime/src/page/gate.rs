@@ -77,7 +77,11 @@ impl Gate {
         let mut sessions = lock(&self.desk.sessions);
         if !sessions.wants_password() && !host(headers).is_some_and(is_loopback) {
             let detail = "without a password this page is for this machine alone";
-            return refuse(Problem::new(Kind::Role, detail, "ask for `localhost`, or set `password_file` under [page]"));
+            return refuse(Problem::new(
+                Kind::Role,
+                detail,
+                "ask for `localhost`, or set `password_file` under [page]",
+            ));
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) && !is_ours(headers) {
             let remedy = "send `X-Tadpole: 1`, from the page itself";

@@ -65,7 +65,8 @@ impl Marks {
         let line = format!("{}\n", self.line(said));
         let _writing = lock(&self.writing);
         let refused = |error: std::io::Error| {
-            let kind = if error.kind() == std::io::ErrorKind::StorageFull { ErrorKind::NoRoom } else { ErrorKind::Failed };
+            let kind =
+                if error.kind() == std::io::ErrorKind::StorageFull { ErrorKind::NoRoom } else { ErrorKind::Failed };
             let problem = format!("the mark cannot be kept: {error}");
             Error::new(kind, path.display().to_string(), problem, "see to the disk, and mark it again")
         };

@@ -55,7 +55,8 @@ pub fn edited(text: &str, camera: &str, shapes: &Shapes) -> Result<String, Strin
         return Err(format!("the config has no camera `{camera}`"));
     };
     (known.mask, known.region) = (shapes.mask.clone(), shapes.region.clone());
-    let edited = replace(text, camera, &lines_of(shapes)).ok_or("the config is written in a way that is not edited here")?;
+    let edited =
+        replace(text, camera, &lines_of(shapes)).ok_or("the config is written in a way that is not edited here")?;
     if edited.len() > CONFIG_BYTES_MAX {
         return Err(format!("the config would have more than {CONFIG_BYTES_MAX} bytes"));
     }
@@ -200,14 +201,17 @@ mod tests {
 
     #[test]
     fn masks_over_several_lines_and_before_other_keys_are_replaced() {
-        let north = "mask = [ # old ]\n  [[0, 0], [1, 0],\n   [1, 1]],\n]\nname = \"north\"\nsource = \"sim://?seed=1\"";
+        let north =
+            "mask = [ # old ]\n  [[0, 0], [1, 0],\n   [1, 1]],\n]\nname = \"north\"\nsource = \"sim://?seed=1\"";
         let after = edited(&config(north), "north", &shapes()).unwrap();
         assert!(!after.contains("old") && after.contains("0.25"), "{after}");
     }
 
     #[test]
     fn what_is_not_understood_is_left_alone() {
-        let inline = format!("camera = [{{ name = \"north\", source = \"sim://?seed=1\" }}]\n[model]\nbundle = \"/b\"\ntrusted_keys = [\"{KEY}\"]\n");
+        let inline = format!(
+            "camera = [{{ name = \"north\", source = \"sim://?seed=1\" }}]\n[model]\nbundle = \"/b\"\ntrusted_keys = [\"{KEY}\"]\n"
+        );
         assert!(edited(&inline, "north", &shapes()).unwrap_err().contains("not edited here"));
         assert!(edited(&config("name = \"north\"\nsource = \"sim://?seed=1\""), "west", &shapes()).is_err());
         assert!(edited("TADPOLEC", "north", &shapes()).is_err());

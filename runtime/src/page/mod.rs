@@ -80,10 +80,8 @@ pub fn serve(
         let here = listener.local_addr().map_err(refused)?;
         log::info!("{NAME}: http://{here}/");
         told(here);
-        let tasks = [
-            tokio::spawn(listen::accept(listener, Arc::clone(desk))),
-            tokio::spawn(keeper::keep(Arc::clone(desk))),
-        ];
+        let tasks =
+            [tokio::spawn(listen::accept(listener, Arc::clone(desk))), tokio::spawn(keeper::keep(Arc::clone(desk)))];
         while !stopped() {
             if tasks.iter().any(tokio::task::JoinHandle::is_finished) {
                 let problem = "a task of it has ended";

@@ -49,15 +49,16 @@ impl Pictures {
     /// When it is no picture.
     pub fn of(&self, camera: usize, latest: &Latest) -> Option<Result<Picture>> {
         let mut studio = lock(self.0.get(camera)?);
-        latest.look(|frame, at| {
-            let size = studio.squeeze(frame)?;
-            Ok((size, at.elapsed()))
-        })
-        .map(|squeezed| {
-            // The camera may leave its next frame meanwhile.
-            let ((width, height), age) = squeezed?;
-            Ok(Picture { jpeg: jpeg(&studio.rgb, width, height)?, age })
-        })
+        latest
+            .look(|frame, at| {
+                let size = studio.squeeze(frame)?;
+                Ok((size, at.elapsed()))
+            })
+            .map(|squeezed| {
+                // The camera may leave its next frame meanwhile.
+                let ((width, height), age) = squeezed?;
+                Ok(Picture { jpeg: jpeg(&studio.rgb, width, height)?, age })
+            })
     }
 }
 

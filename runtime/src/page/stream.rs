@@ -167,7 +167,9 @@ pub async fn preview(State(desk): State<Arc<Desk>>, Path(name): Path<String>) ->
         let _turn = turn;
         let mut next = Ok(first);
         while let Ok(Picture { jpeg, .. }) = next {
-            let mut part = format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len()).into_bytes();
+            let mut part =
+                format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len())
+                    .into_bytes();
             part.extend(jpeg);
             part.extend(b"\r\n");
             if send.send(part.into()).await.is_err() {

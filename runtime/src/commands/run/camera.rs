@@ -17,6 +17,7 @@ use runtime::source::paced::Paced;
 use runtime::source::sim::SimSource;
 use runtime::store::live::Live;
 
+use super::super::page::View;
 use super::stop::Stop;
 
 /// What all cameras of a run share.
@@ -27,6 +28,8 @@ pub struct Site<'a> {
     pub over: RuleOverrides,
     /// What of their pictures may be seen, one for each camera.
     pub masks: Vec<PrivacyMask>,
+    /// Where they leave what the live page shows.
+    pub view: View,
     /// Who is told.
     pub outputs: Shared<Outputs>,
     /// How many clips are looked at.
@@ -55,7 +58,7 @@ impl Site<'_> {
         self.live.begin(number);
         let lead = self.live.lead();
         let source = open_live(&camera.source)?;
-        let source = self.masks[number].over(source);
+        let source = self.view.of(number, self.masks[number].over(source));
         let (live, stopper) = match &source {
             Opened::Frames(frames) => (frames.info().live, frames.stopper()),
             Opened::Rows(_) => (false, Stopper::default()),
@@ -89,6 +92,7 @@ impl Site<'_> {
             match seen {
                 Seen::Segment(segment, score) => {
                     gap.clear();
+                    self.view.segment(number, self.clock.now(), &watch, &segment, score);
                     self.live.segment(self.clock.now(), &camera.name, &mut watch, &segment, score);
                 }
                 Seen::Gap(reason) if reason == gap => {}
