@@ -19,7 +19,8 @@ function card(info) {
   find('.live', node).addEventListener('click', (event) => {
     camera.moving = !camera.moving;
     event.target.setAttribute('aria-pressed', camera.moving);
-    picture.src = `/api/cameras/${info.name}/` + (camera.moving ? 'preview.mjpeg' : 'snapshot.jpg?' + Date.now());
+    if (camera.moving) picture.src = `/api/cameras/${info.name}/preview.mjpeg`;
+    else takePicture(camera, true);
   });
   find('#cameras').append(node);
   cameras.set(info.name, camera);
@@ -76,11 +77,16 @@ function takePicture(camera, anyway) {
   if (camera.moving || camera.loading || document.hidden || (!anyway && now - camera.shown_at < SNAPSHOT_MS)) return;
   camera.loading = true;
   camera.shown_at = now;
-  const next = new Image();
   const away = find('.away', camera.node);
-  next.onload = () => { camera.loading = false; if (!camera.moving) picture.src = next.src; away.hidden = true; };
-  next.onerror = () => { camera.loading = false; away.hidden = false; away.textContent = 'No picture now.'; };
-  next.src = `/api/cameras/${camera.info.name}/snapshot.jpg?${now}`;
+  const say = (text) => { away.hidden = !text; away.textContent = text; };
+  fetch(`/api/cameras/${camera.info.name}/snapshot.jpg`).then(async (reply) => {
+    if (!reply.ok) throw new Error(reply.status);
+    const [age, file] = [Number(reply.headers.get('X-Age-S')), await reply.blob()];
+    if (camera.moving) return;
+    URL.revokeObjectURL(picture.src);
+    picture.src = URL.createObjectURL(file);
+    say(age > 3 ? `This picture is ${span(age)} old.` : '');
+  }).catch(() => say('No picture now.')).finally(() => { camera.loading = false; });
 }
 
 function showAlarm(alarm) {
