@@ -8,7 +8,7 @@
 //! | [`date`] | what day it is, where the clock may be wrong |
 //! | [`gate`] | what every request must pass: a role, a rate, a time |
 //! | [`routes`] | the requests that there are |
-//! | [`status`], [`models`], [`upload`] | their answers |
+//! | [`status`], [`models`], [`upload`], [`marks`] | their answers |
 //! | [`problem`] | refusals |
 //! | [`limits`] | how much of everything |
 //! | [`probe`] | on loopback, without TLS: is all well? |
@@ -22,6 +22,7 @@ pub mod gate;
 pub mod identity;
 pub mod limits;
 pub(crate) mod listen;
+pub mod marks;
 mod models;
 mod probe;
 pub mod problem;

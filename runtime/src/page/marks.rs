@@ -15,11 +15,10 @@ use rustls::crypto::ring;
 use serde_json::{Value, json};
 
 use super::book::{Alarm, Mark, Rows};
+pub use crate::control::marks::FILE;
 use crate::pipeline::watch::lock;
 use crate::{Error, ErrorKind, Result};
 
-/// Name of the file, in the folder of the store.
-pub const FILE: &str = "marks.jsonl";
 /// Thousands of marks.
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
 
