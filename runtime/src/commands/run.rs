@@ -77,7 +77,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         live: &models.live,
         over: RuleOverrides::from(&config.alarm),
         masks: config.cameras.iter().map(|camera| PrivacyMask::new(camera.into())).collect(),
-        view: view(page.as_ref()),
+        view: page.as_ref().map_or_else(View::default, Page::view),
         outputs: Arc::clone(&outputs),
         shed: shedding::start(Sensors::find(Path::new("/")), clock),
         clock,
@@ -112,14 +112,18 @@ fn supervise(
         pause: &|time| site.stop.sleep(time),
         give_up: &|| site.stop.give_up(&site.outputs),
     };
+    #[cfg(feature = "page")]
+    let page = page.map(|page| page.service(config, file, site, &healths));
+    #[cfg(feature = "page")]
+    let pages = page.as_ref().map(page::Service::for_known);
+    #[cfg(all(feature = "control", not(feature = "page")))]
+    let pages = None;
     #[cfg(feature = "control")]
-    let control = control::Service::of(config, file, site, &healths)?;
+    let control = control::Service::of(config, file, site, &healths, pages)?;
     #[cfg(not(feature = "control"))]
     if config.control.is_some() {
         log::warn!("{}: [control] is not served: this build is without the cargo feature `control`", file.display());
     }
-    #[cfg(feature = "page")]
-    let page = page.map(|page| page.service(config, file, site, &healths));
     let mut watcher = Watcher::new(&healths, &site.outputs, &site.shed, button);
     let done = AtomicBool::new(false);
     let (supervisor, healths, done) = (&supervisor, &healths, &done);
@@ -181,6 +185,14 @@ fn supervise(
 #[cfg(not(feature = "page"))]
 enum Page {}
 
+#[cfg(not(feature = "page"))]
+impl Page {
+    /// As the one with the feature.
+    fn view(&self) -> View {
+        match *self {}
+    }
+}
+
 /// The page of a config, if it wants one.
 #[cfg(feature = "page")]
 fn page(config: &Config, file: &Path, clock: SystemClock, outputs: &mut Outputs) -> Result<Option<Page>> {
@@ -194,14 +206,6 @@ fn page(config: &Config, file: &Path, _: SystemClock, _: &mut Outputs) -> Result
         log::warn!("{}: [page] is not served: this build is without the cargo feature `page`", file.display());
     }
     Ok(None)
-}
-
-/// Where cameras leave what a page shows.
-fn view(page: Option<&Page>) -> View {
-    #[cfg(feature = "page")]
-    return page.map_or_else(View::default, Page::view);
-    #[cfg(not(feature = "page"))]
-    return page.map_or_else(View::default, |page| match *page {});
 }
 
 fn beside(config: &Path, path: &str) -> PathBuf {

@@ -11,6 +11,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::problem::{Kind, Problem};
 use super::{Desk, marks, models, status, upload};
 
+/// What the paths of all of them begin with.
+pub(super) const PREFIX: &str = "/v1/";
+
 /// One request: method, path, and who answers it.
 pub struct Route {
     /// Its method.

@@ -170,7 +170,7 @@ pub async fn test_alarm(State(desk): State<Arc<Desk>>) -> Result<StatusCode, Pro
         last_frame: 0,
         peak: 0.0,
     };
-    let tell = |desk: &Desk, phase| {
+    let tell = move |desk: &Desk, phase| {
         let failures = lock(&desk.outputs).alarm(&event(phase, desk.clock.now()));
         failures.iter().for_each(|error| log::error!("{NAME}: {error}"));
     };

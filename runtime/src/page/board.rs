@@ -168,7 +168,7 @@ impl Board {
         let picture = feed.clip().and_then(|(clip, contract)| {
             let input = contract.input.as_ref()?;
             let bytes = (input.width * input.height * 3) as usize;
-            Some((clip.pixels.rchunks_exact(bytes).next()?, input.width, input.height))
+            Some((clip.pixels.rchunks_exact(bytes.max(1)).next()?, input.width, input.height))
         });
         panel.add(point, picture, pipeline.row());
         panel.threshold = Some(pipeline.alarm().rule().threshold);

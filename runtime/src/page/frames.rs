@@ -83,7 +83,7 @@ impl Tap {
     pub fn on(source: Opened, latest: &Arc<Latest>) -> Opened {
         let Opened::Frames(inner) = source else { return source };
         let info = inner.info();
-        latest.size.store(u64::from(info.width) << 32 | u64::from(info.height), Ordering::Relaxed);
+        latest.size.store((u64::from(info.width) << 32) | u64::from(info.height), Ordering::Relaxed);
         Opened::Frames(Box::new(Self { inner, latest: Arc::clone(latest) }))
     }
 }

@@ -5,7 +5,7 @@
 //! refused where there is no password (a name that somebody else lets point here); whatever changes something must carry the header
 //! `X-Tadpole`, which no form can send and no script of another origin may; and its `Origin`, if there is one, must be this.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -49,22 +49,23 @@ impl Gate {
     pub async fn pass(self: Arc<Self>, origin: IpAddr, mut request: Request<Body>) -> Response {
         let line = format!("{} {} from {origin}", request.method(), request.uri().path());
         request.extensions_mut().insert(Origin(origin));
-        let mut response = match self.may(origin, &request) {
+        let response = match self.may(origin, &request) {
             Ok(()) => self.answer(request).await,
             Err(refusal) => *refusal,
         };
         log::debug!("{NAME}: {line}: {}", response.status());
-        let headers = response.headers_mut();
-        for (name, value) in [
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::REFERRER_POLICY, "same-origin"),
-            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        response
+        with_policy(response)
+    }
+
+    /// Let a request pass that may be sent, as whoever hands it on has made sure: only pages of others are kept out.
+    pub async fn pass_known(self: Arc<Self>, mut request: Request<Body>) -> Response {
+        request.extensions_mut().insert(Origin(Ipv4Addr::LOCALHOST.into()));
+        let response = if changes(request.method()) && !is_ours(request.headers()) {
+            another().into_response()
+        } else {
+            self.answer(request).await
+        };
+        with_policy(response)
     }
 
     fn may(&self, origin: IpAddr, request: &Request<Body>) -> Result<(), Box<Response>> {
@@ -83,9 +84,8 @@ impl Gate {
                 "ask for `localhost`, or set `password_file` under [page]",
             ));
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) && !is_ours(headers) {
-            let remedy = "send `X-Tadpole: 1`, from the page itself";
-            return refuse(Problem::new(Kind::Role, "another page's request changes nothing here", remedy));
+        if changes(request.method()) && !is_ours(headers) {
+            return refuse(another());
         }
         let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
         let known = !sessions.wants_password()
@@ -105,6 +105,31 @@ impl Gate {
             }
         }
     }
+}
+
+/// What a browser is told to allow.
+fn with_policy(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Whether a request of this method changes something.
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn another() -> Problem {
+    let remedy = "send `X-Tadpole: 1`, from the page itself";
+    Problem::new(Kind::Role, "another page's request changes nothing here", remedy)
 }
 
 /// What somebody gets who is not signed in: a page, or a refusal for what is no page.

@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use crate::control::Pages;
 use crate::{Error, ErrorKind, Result};
 
 pub use board::Board;
@@ -53,6 +54,12 @@ pub const NAME: &str = "page";
 const GLANCE: Duration = Duration::from_millis(50);
 /// Pictures are made, and disks waited for, by this many at a time.
 const WORKERS_MAX: usize = 2;
+
+/// The page for those whom the control service lets in: it asks for no password.
+pub fn for_known(desk: &Arc<Desk>) -> Pages {
+    let gate = Arc::new(gate::Gate::new(desk));
+    Arc::new(move |request| Box::pin(Arc::clone(&gate).pass_known(request)))
+}
 
 /// Serve the page at `address` until `stopped`. `told` is called with the address once it listens: port 0 is any free one.
 ///

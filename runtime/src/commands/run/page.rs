@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use firmware_config::config::{Config, Page as Settings};
+use runtime::control::Pages;
 use runtime::health::Health;
 use runtime::health::clock::SystemClock;
 use runtime::health::sensors::Sensors;
@@ -17,7 +18,7 @@ use runtime::output::{AlarmEvent, Outputs};
 use runtime::page::desk::{Ear, Parts};
 use runtime::page::marks::Marks;
 use runtime::page::session::PASSWORD_BYTES_MIN;
-use runtime::page::{Board, Desk, NAME, serve};
+use runtime::page::{Board, Desk, NAME, for_known, serve};
 use runtime::pipeline::watch::Shared;
 use runtime::store::{Store, is_store};
 use runtime::{Error, Result};
@@ -88,6 +89,11 @@ impl Page {
 }
 
 impl Service {
+    /// The page for those whom the control service lets in.
+    pub fn for_known(&self) -> Pages {
+        for_known(&self.desk)
+    }
+
     /// Serve until the run is `done`.
     ///
     /// # Errors
