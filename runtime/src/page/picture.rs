@@ -49,16 +49,9 @@ impl Pictures {
     /// When it is no picture.
     pub fn of(&self, camera: usize, latest: &Latest) -> Option<Result<Picture>> {
         let mut studio = lock(self.0.get(camera)?);
-        latest
-            .look(|frame, at| {
-                let size = studio.squeeze(frame)?;
-                Ok((size, at.elapsed()))
-            })
-            .map(|squeezed| {
-                // The camera may leave its next frame meanwhile.
-                let ((width, height), age) = squeezed?;
-                Ok(Picture { jpeg: jpeg(&studio.rgb, width, height)?, age })
-            })
+        let squeezed = latest.look(|frame, at| studio.squeeze(frame).map(|size| (size, at.elapsed())))?;
+        // The camera may leave its next frame while the file is made.
+        Some(squeezed.and_then(|((width, height), age)| Ok(Picture { jpeg: jpeg(&studio.rgb, width, height)?, age })))
     }
 }
 

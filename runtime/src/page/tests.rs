@@ -40,6 +40,17 @@ impl Mute for Quiet {
     }
 }
 
+/// A page of one camera, `north`, that is not served yet.
+struct Parted {
+    desk: Arc<Desk>,
+    board: Arc<Board>,
+    outputs: Shared<Outputs>,
+    pin: MemoryPin,
+    mask: PrivacyMask,
+    source: Box<dyn Source>,
+    folder: tempfile::TempDir,
+}
+
 /// A page that is served, of one camera that the test plays.
 struct Played {
     address: SocketAddr,
@@ -53,7 +64,7 @@ struct Played {
     thread: Option<JoinHandle<Result<()>>>,
 }
 
-impl Played {
+impl Parted {
     fn new(password: Option<&str>) -> Self {
         let (clock, folder, pin) = (SystemClock::start(), tempfile::tempdir().unwrap(), MemoryPin::new());
         let (ear, alarms) = Ear::new(Box::new(clock));
@@ -81,6 +92,13 @@ impl Played {
             config: Some(folder.path().join("config.toml")),
             mute: Some(Box::new(Quiet::default())),
         }));
+        Self { desk, board, outputs, pin, mask, source, folder }
+    }
+}
+
+impl Played {
+    fn new(password: Option<&str>) -> Self {
+        let Parted { desk, board, outputs, pin, mask, source, folder } = Parted::new(password);
         let ended = Arc::new(AtomicBool::new(false));
         let (say, hear) = sync_channel(1);
         let stop = Arc::clone(&ended);
@@ -199,6 +217,22 @@ fn whoever_is_not_signed_in_sees_nothing_but_the_door() {
     assert_eq!(page.send("GET /metrics", &["Authorization: Basic eDp3aWRlIHZlcmdlIDEy"], "").0, 200, "x:wide verge 12");
     page.send("POST /api/leave", &[&cookie, "X-Tadpole: 1"], "");
     assert_eq!(page.send("GET /api/cameras", &[&cookie], "").0, 401);
+}
+
+#[test]
+fn whoever_has_a_certificate_is_asked_for_no_password_but_pages_of_others_are_kept_out() {
+    let pages = for_known(&Parted::new(Some("wide verge 12")).desk);
+    let ask = |request: axum::http::request::Builder| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let request = request.header("host", "pole-12:8443").body(axum::body::Body::empty()).unwrap();
+        let response = runtime.block_on(pages(request));
+        (response.status().as_u16(), response.headers().contains_key("content-security-policy"))
+    };
+    let (get, post) = (axum::http::Request::get, axum::http::Request::post);
+    assert_eq!(ask(get("/api/cameras")), (200, true));
+    assert_eq!(ask(post("/api/leave").header("x-tadpole", "1").header("origin", "https://pole-12:8443")), (200, true));
+    assert_eq!(ask(post("/api/leave").header("x-tadpole", "1").header("origin", "https://evil.example")), (403, true));
+    assert_eq!(ask(post("/api/leave")), (403, true));
 }
 
 #[test]

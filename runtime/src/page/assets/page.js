@@ -8,7 +8,8 @@ const WORDS = { ok: 'ok', reduced: 'reduced', degraded: 'degraded' };
 
 function card(info) {
   const node = find('#camera').content.firstElementChild.cloneNode(true);
-  const camera = { node, chart: new Chart(find('.chart', node)), moving: false, shown_at: 0 };
+  const camera = { node, chart: new Chart(find('.chart', node)), moving: false, shown_at: 0, seen: true };
+  new IntersectionObserver(([entry]) => { camera.seen = entry.isIntersecting; }).observe(node);
   node.dataset.name = info.name;
   find('.name', node).textContent = info.name;
   find('.masks', node).href = '/masks?camera=' + encodeURIComponent(info.name);
@@ -38,9 +39,9 @@ function showCamera(info) {
   const last = chart.scores[chart.scores.length - 1];
   if (last) showScore(camera, last[1], info.alarm);
   showHealth(info.name, info.state, info.reason);
-  const dropped = info.frames_dropped ? `, ${info.frames_dropped} frames dropped` : '';
-  const gaps = info.gaps ? `, ${info.gaps} gaps` : '';
-  find('.counts', node).textContent = `${info.segments} segments${gaps}${dropped}`;
+  const count = (number, one) => number ? `${number} ${one}${number === 1 ? '' : 's'}` : '';
+  const counts = [count(info.segments, 'segment'), count(info.gaps, 'gap'), count(info.frames_dropped, 'lost frame')];
+  find('.counts', node).textContent = counts.filter(Boolean).join(', ');
   if (!camera.moving && info.pictures) takePicture(camera, true);
   chart.soon();
 }
@@ -74,7 +75,8 @@ function showHealth(name, state, reason) {
 function takePicture(camera, anyway) {
   const now = Date.now();
   const picture = find('.picture', camera.node);
-  if (camera.moving || camera.loading || document.hidden || (!anyway && now - camera.shown_at < SNAPSHOT_MS)) return;
+  if (camera.moving || camera.loading || document.hidden) return;
+  if (!anyway && (!camera.seen || now - camera.shown_at < SNAPSHOT_MS)) return;
   camera.loading = true;
   camera.shown_at = now;
   const away = find('.away', camera.node);
