@@ -217,7 +217,6 @@ fn the_demo_is_watched_its_alarm_marked_and_a_mask_drawn() {
     browser.open(&format!("{url}masks?camera=demo"));
     browser.until("document.querySelector('#picture').naturalWidth > 100", 20);
     let before = browser.eval(QUARTER).as_f64().unwrap();
-    assert!(before > 30.0, "it is black already: {before}");
     for (x, y) in [(0.02, 0.02), (0.5, 0.02), (0.5, 0.5), (0.02, 0.5), (0.02, 0.02)] {
         browser.press("#drawing", x, y);
     }
@@ -226,7 +225,7 @@ fn the_demo_is_watched_its_alarm_marked_and_a_mask_drawn() {
     browser.click("#save");
     browser.until("document.querySelector('#said').textContent.includes('holds')", 10);
     let after = browser.eval(QUARTER).as_f64().unwrap();
-    assert!(after < 16.0, "the mask is not in the picture: {after}");
+    assert!(after < 10.0 && before > after + 8.0, "the mask is not in the picture: {before}, {after}");
     browser.shoot("masks-phone");
 
     browser.size(DESKTOP, false);

@@ -73,7 +73,7 @@ impl Parted {
         outputs.push(ear);
         let (outputs, board) = (Arc::new(Mutex::new(outputs)), Arc::new(Board::new(1)));
         let mask = PrivacyMask::new(Shapes::default());
-        let source = mask.over(open("sim://?seed=1&seconds=60").unwrap());
+        let source = mask.over(open("sim://?seed=1&seconds=60&light=day").unwrap());
         let Opened::Frames(source) = Tap::on(source, board.frames(0).unwrap()) else { panic!("rows") };
         let desk = Arc::new(Desk::new(Parts {
             cameras: vec!["north".into()],

@@ -199,8 +199,13 @@ let muted = false;
 
 const say = (text) => { find('#said').textContent = text; };
 
+let last_now_s = 0;
+
 async function load() {
   const [told, list, device] = await Promise.all([ask('/api/cameras'), ask('/api/alarms'), ask('/api/device')]);
+  // Another start of the firmware: its alarms begin anew.
+  if (told.now_s < last_now_s) return location.reload();
+  last_now_s = told.now_s;
   clock.set(told.now_s);
   told.cameras.forEach(showCamera);
   list.alarms.reverse().forEach(showAlarm);
