@@ -13,8 +13,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::control::limits::{Buckets, Rate};
 
-/// A shorter password is refused at the start.
-pub const PASSWORD_BYTES_MIN: usize = 8;
 /// Name of the cookie.
 const COOKIE: &str = "tadpole";
 /// A session ends when nothing was asked for this long.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use firmware_config::config::{Config, Page as Settings};
+use firmware_config::config::{Config, PASSWORD_BYTES_MIN, Page as Settings};
 use runtime::control::Pages;
 use runtime::health::Health;
 use runtime::health::clock::SystemClock;
@@ -17,7 +17,6 @@ use runtime::health::supervision::{Stage, Supervisor};
 use runtime::output::{AlarmEvent, Outputs};
 use runtime::page::desk::{Ear, Parts};
 use runtime::page::marks::Marks;
-use runtime::page::session::PASSWORD_BYTES_MIN;
 use runtime::page::{Board, Desk, NAME, for_known, serve};
 use runtime::pipeline::watch::Shared;
 use runtime::store::{Store, is_store};
