@@ -83,6 +83,8 @@ pub struct Panel {
     pub points: VecDeque<Point>,
     /// Segments since the start.
     pub count: u64,
+    /// Those of them before the camera was started last.
+    life: u64,
     /// The last thumbnails, oldest first.
     pub thumbs: VecDeque<Thumb>,
     /// Numbers and feature rows of the last segments, oldest first.
@@ -102,6 +104,12 @@ pub struct Panel {
 impl Panel {
     /// Take in a segment: its clip's last frame `(rgb, width, height)`, if it has one, and its row.
     pub fn add(&mut self, point: Point, picture: Option<(&[u8], u32, u32)>, row: &[f32]) {
+        if self.points.back().is_some_and(|last| last.number >= point.number) {
+            // The camera has started anew, and so have its numbers.
+            self.life = self.count;
+            self.thumbs.clear();
+            self.rows.clear();
+        }
         self.count += 1;
         if self.points.len() == POINTS_MAX {
             self.points.pop_front();
@@ -118,6 +126,11 @@ impl Panel {
         kept.clear();
         kept.extend_from_slice(row);
         self.rows.push_back((point.number, kept));
+    }
+
+    /// The points since the camera was started last: no two have the same number.
+    pub fn present(&self) -> impl Iterator<Item = &Point> {
+        self.since(self.life)
     }
 
     /// The points after the first `seen` of all there were.
@@ -240,6 +253,14 @@ mod tests {
         );
         assert!(panel.rows.iter().any(|(_, row)| row.as_ptr() == first_row), "nothing was allocated anew");
         assert_eq!(panel.rows[0], (2000 - ROWS_MAX as u64, vec![(2000 - ROWS_MAX) as f32; 4]));
+    }
+
+    #[test]
+    fn a_camera_that_starts_anew_begins_with_new_numbers() {
+        let mut panel = Panel::default();
+        [0, 1, 2, 3, 0, 1].into_iter().for_each(|number| panel.add(point(number), None, &[0.0]));
+        assert_eq!(panel.present().map(|point| point.number).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!((panel.count, panel.points.len(), panel.rows.len()), (6, 6, 2));
     }
 
     #[test]

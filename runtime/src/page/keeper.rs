@@ -17,7 +17,7 @@ pub const PERIOD: Duration = Duration::from_millis(250);
 pub async fn keep(desk: Arc<Desk>) {
     let mut turn = 0;
     loop {
-        let (worker, look) = (Arc::clone(&desk), turn % desk::LOOK_EVERY == 0);
+        let (worker, look) = (Arc::clone(&desk), turn == 0);
         let worked = tokio::task::spawn_blocking(move || {
             hear(&worker);
             fill(&worker);
@@ -69,7 +69,7 @@ fn fill(desk: &Desk) {
 /// Segments that a contact sheet wants, with what they looked like.
 fn pick(panel: &Panel, wish: &Wish) -> Vec<(super::board::Point, Option<Thumb>)> {
     let Some(wanted) = &wish.cells else { return Vec::new() };
-    let points = panel.points.iter().filter(|point| wanted.contains(&point.number));
+    let points = panel.present().filter(|point| wanted.contains(&point.number));
     let thumb = |number| panel.thumbs.iter().find(|thumb| thumb.number == number).cloned();
     points.map(|point| (*point, thumb(point.number))).collect()
 }

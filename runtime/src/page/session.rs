@@ -74,7 +74,9 @@ impl Sessions {
         self.open.retain(|(_, until)| *until > now);
         if self.open.len() >= SESSIONS_MAX {
             let oldest = self.open.iter().enumerate().min_by_key(|(_, (_, until))| *until).map(|(n, _)| n);
-            oldest.map(|n| self.open.swap_remove(n));
+            if let Some(oldest) = oldest {
+                self.open.swap_remove(oldest);
+            }
         }
         self.open.push((hash(token.as_bytes()), now + IDLE_MAX));
         Ok(token)

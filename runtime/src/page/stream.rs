@@ -117,7 +117,7 @@ impl Told {
         text.extend(book.since(self.book).map(Alarm::json).map(|alarm| event("alarm", &alarm)));
         self.book = book.version();
         drop(book);
-        if self.looks % DEVICE_EVERY == 0 {
+        if self.looks.is_multiple_of(DEVICE_EVERY) {
             text += &event("time", &json!({ "now_s": millis(desk.clock.now()) }));
             text += &event("device", &desk.device());
         }
