@@ -201,14 +201,14 @@ impl Pipeline {
         Ok(())
     }
 
+    /// The features of the last segment, `[D]`; empty before the first.
+    pub fn row(&self) -> &[f32] {
+        &self.row
+    }
+
     /// The feed, for pictures of the last clip.
     pub fn feed(&self) -> &Feed {
         &self.feed
-    }
-
-    /// The feature row of the last segment, as the window took it in.
-    pub fn row(&self) -> &[f32] {
-        &self.row
     }
 
     /// Take in one segment.
