@@ -23,7 +23,7 @@ pub use gpio::{BCM_NUMBER_MAX, Gpio, GpioKind, LINE_NUMBER_MAX, LineId};
 pub use keep::{Outbox, Recorder};
 use locate::Document;
 pub use network::{CONTROL_LISTEN, Control, Hawkbit, Mqtt, TLS_FOLDER, Webhook};
-pub use operator::{LOG_LEVELS_MAX, Log, LogFormat, LogLevel, PAGE_LISTEN, Page};
+pub use operator::{LOG_LEVELS_MAX, Log, LogFormat, LogLevel, PAGE_LISTEN, PASSWORD_BYTES_MIN, Page};
 pub use picture::{CORNERS_MAX, CORNERS_MIN, POLYGONS_MAX, Polygon};
 pub use schedule::{DAY_MINUTES, Days, Mode, PERIODS_MAX, Period, Schedule, TimeOfDay};
 

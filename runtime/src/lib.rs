@@ -20,6 +20,8 @@ pub mod fleet;
 pub mod health;
 pub mod memory;
 pub mod output;
+#[cfg(feature = "page")]
+pub mod page;
 pub mod pipeline;
 pub mod recorder;
 pub mod replay;

@@ -98,8 +98,19 @@ pub fn everything() -> Result<()> {
         packages.push("mosquitto");
     }
     install(&packages)?;
+    browser();
     libclang()?;
     environment()
+}
+
+/// The browser of the live page's test, which skips without one: distributions differ in what they call it, so it may be missing.
+fn browser() {
+    if ["chromium", "chromium-browser", "google-chrome"].iter().any(|name| there(name, "--version")) {
+        return;
+    }
+    if let Err(error) = install(&["chromium"]) {
+        eprintln!("no Chromium, and the live page is not tried in a browser: {error:#}");
+    }
 }
 
 fn there_venv() -> bool {

@@ -10,6 +10,8 @@ use super::check::path_problem;
 
 /// Where the page is, unless a config says otherwise: on loopback, port 8480.
 pub const PAGE_LISTEN: &str = "127.0.0.1:8480";
+/// A shorter password for the page is refused, bytes.
+pub const PASSWORD_BYTES_MIN: usize = 8;
 /// The most modules with a level of their own.
 pub const LOG_LEVELS_MAX: usize = 32;
 

@@ -4,16 +4,21 @@ use std::path::PathBuf;
 
 use clap::Args;
 use runtime::engine::Engines;
+use runtime::health::Clock as _;
 use runtime::output::Outputs;
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
 use runtime::pipeline::RuleOverrides;
+use runtime::pipeline::watch::lock;
 use runtime::source::open::Opened;
 use runtime::source::paced::Paced;
 use runtime::source::sim::{IncidentKind, SimSource, SimSpec};
 use runtime::{Error, Result};
 use serde_json::json;
 
-use super::show;
+use super::page::View;
+use super::show::{self, Told};
+
+mod page;
 
 /// When the incident is set off, seconds.
 const ONSET_S: f64 = 55.0;
@@ -38,6 +43,10 @@ pub struct DemoArgs {
     /// Print one JSON object, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
+    /// Show the live page on this machine, at http://127.0.0.1:PORT/; 0 takes any free port.
+    #[cfg(feature = "page")]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
     /// Bundle to use instead of the shipped one.
     #[arg(long)]
     model: Option<PathBuf>,
@@ -68,21 +77,33 @@ pub fn run(args: &DemoArgs) -> Result<bool> {
     let pin = MemoryPin::new();
     let mut outputs = Outputs::default();
     outputs.push(GpioRelay::new(pin.clone(), Polarity::ActiveHigh)?);
+    let told = Told::new("demo", outputs);
+    #[cfg(feature = "page")]
+    let page = args.port.map(|port| page::Page::start(port, &told, &bundle)).transpose()?;
+    #[cfg(not(feature = "page"))]
+    let page: Option<page::Page> = None;
+    let (view, source) = match &page {
+        Some(page) => (page.view(), page.over(source)),
+        None => (View::default(), source),
+    };
     if !args.json {
         println!("{uri}\nmodel {} ({})", bundle.manifest.name, &bundle.id[..12]);
     }
-    let watched = show::watch(
+    let clock = told.clock;
+    let watched = show::watch_as(
+        &told,
         source,
         &mut bundle,
         &Engines::default(),
         &RuleOverrides::default(),
-        outputs,
         |watch, segment, score, event| {
+            view.segment(0, clock.now(), watch, segment, score);
             if !args.json {
                 println!("{}", show::score_line(segment, score, watch.pipeline().alarm().rule().threshold, event));
             }
         },
     )?;
+    lock(&told.outputs).close();
     let first = watched.alarms.first();
     let good = match (&truth, first) {
         (Some(truth), Some(alarm)) => alarm.start_s >= truth.start_s && alarm.start_s <= truth.end_s,

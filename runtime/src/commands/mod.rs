@@ -11,6 +11,7 @@ pub mod check;
 pub mod demo;
 pub mod gpio;
 pub mod model;
+mod page;
 pub mod replay;
 pub mod run;
 mod show;

@@ -6,6 +6,7 @@
 //! | [`camera`] | one camera, from its source to its alarms |
 //! | [`control`] | the service that others reach it by |
 //! | [`fleet`] | the update server and the broker |
+//! | [`page`] | the live page |
 //! | [`models`] | which model runs: that of a bundle, or the store's, with the trial of another |
 //! | [`outbox`] | alarms on their way to broker and web server |
 //! | [`recorder`] | what alarms looked like |
@@ -19,6 +20,8 @@ mod fleet;
 mod models;
 mod outbox;
 mod recorder;
+#[cfg(feature = "page")]
+mod page;
 mod stop;
 mod watcher;
 
@@ -43,8 +46,11 @@ use runtime::source::mask::PrivacyMask;
 use runtime::store::live::Driver;
 use runtime::{Error, Result};
 
+use super::page::View;
 use camera::Site;
 use models::Models;
+#[cfg(feature = "page")]
+use page::Page;
 use stop::Stop;
 use watcher::Watcher;
 
@@ -64,18 +70,20 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> Result<()> {
     let config = super::check::read_config(&args.config)?;
     let mut models = Models::open(&config, &beside(&args.config, &config.model.bundle))?;
+    let clock = SystemClock::start();
     let (mut outputs, button) = outputs(&config, &args.config)?;
+    let page = page(&config, &args.config, clock, &mut outputs)?;
     let outbox = outbox::open(&config, &args.config, &mut outputs)?;
     let (recorder, recording) = recorder::start(&config, &args.config, &mut outputs)?.unzip();
     let outputs = Arc::new(Mutex::new(outputs));
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;
-    let clock = SystemClock::start();
     models.tell(&outputs);
     let fleet = fleet::start(&config, &args.config, &models, outbox.as_ref().map(|(outbox, _)| outbox))?;
     let site = Site {
         live: &models.live,
         over: RuleOverrides::from(&config.alarm),
         masks: config.cameras.iter().map(|camera| PrivacyMask::new(camera.into())).collect(),
+        view: page.as_ref().map_or_else(View::default, Page::view),
         outputs: Arc::clone(&outputs),
         shed: shedding::start(Sensors::find(Path::new("/")), clock),
         clock,
@@ -83,7 +91,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         recorder,
         fleet: &fleet,
     };
-    let ended = supervise(&config, &args.config, &site, button, models.driver.take());
+    let ended = supervise(&config, &args.config, &site, button, models.driver.take(), page);
     lock(&outputs).close();
     stop.ended();
     fleet::end(fleet);
@@ -99,6 +107,7 @@ fn supervise(
     site: &Site,
     button: Option<TestButton>,
     driver: Option<Driver>,
+    page: Option<Page>,
 ) -> Result<()> {
     // Everything is opened once here: what cannot be right is an error at the start, and not a retry.
     let opened =
@@ -114,8 +123,14 @@ fn supervise(
         pause: &|time| site.stop.sleep(time),
         give_up: &|| site.stop.give_up(&site.outputs),
     };
+    #[cfg(feature = "page")]
+    let page = page.map(|page| page.service(config, file, site, &healths));
+    #[cfg(feature = "page")]
+    let pages = page.as_ref().map(page::Service::for_known);
+    #[cfg(all(feature = "control", not(feature = "page")))]
+    let pages = None;
     #[cfg(feature = "control")]
-    let control = control::Service::of(config, file, site, &healths)?;
+    let control = control::Service::of(config, file, site, &healths, pages)?;
     #[cfg(not(feature = "control"))]
     if config.control.is_some() {
         log::warn!("{}: [control] is not served: this build is without the cargo feature `control`", file.display());
@@ -155,13 +170,53 @@ fn supervise(
         });
         #[cfg(not(feature = "control"))]
         let serving = None;
+        #[cfg(feature = "page")]
+        let showing = page.map(|service| {
+            let named = Builder::new().name("page".into());
+            named.spawn_scoped(scope, move || service.run(supervisor, site, done)).map_err(no_thread)
+        });
+        #[cfg(not(feature = "page"))]
+        let showing = page.and(None);
         let join = |thread: Result<std::thread::ScopedJoinHandle<'_, Result<()>>>| {
             thread?.join().map_err(|_| Error::failed("run", "a thread of it panicked", "report this, with the log"))?
         };
         let ended: Vec<_> = threads.into_iter().map(join).collect();
         done.store(true, Ordering::Relaxed);
-        ended.into_iter().chain([join(watching)]).chain(driving.map(join)).chain(serving.map(join)).collect()
+        ended
+            .into_iter()
+            .chain([join(watching)])
+            .chain(driving.map(join))
+            .chain(serving.map(join))
+            .chain(showing.map(join))
+            .collect()
     })
+}
+
+/// A page, in firmware that has none.
+#[cfg(not(feature = "page"))]
+enum Page {}
+
+#[cfg(not(feature = "page"))]
+impl Page {
+    /// As the one with the feature.
+    fn view(&self) -> View {
+        match *self {}
+    }
+}
+
+/// The page of a config, if it wants one.
+#[cfg(feature = "page")]
+fn page(config: &Config, file: &Path, clock: SystemClock, outputs: &mut Outputs) -> Result<Option<Page>> {
+    Page::of(config, file, clock, outputs)
+}
+
+/// As the one with the feature.
+#[cfg(not(feature = "page"))]
+fn page(config: &Config, file: &Path, _: SystemClock, _: &mut Outputs) -> Result<Option<Page>> {
+    if config.page.is_some() {
+        log::warn!("{}: [page] is not served: this build is without the cargo feature `page`", file.display());
+    }
+    Ok(None)
 }
 
 fn beside(config: &Path, path: &str) -> PathBuf {

@@ -11,7 +11,7 @@ use runtime::features::Segment;
 use runtime::health::Health;
 use runtime::health::clock::{Clock as _, SystemClock};
 use runtime::output::{AlarmEvent, Outputs, Phase};
-use runtime::pipeline::watch::{Seen, Watch};
+use runtime::pipeline::watch::{Seen, Shared, Watch};
 use runtime::pipeline::{Pipeline, RuleOverrides};
 use runtime::replay::{AlarmSpan, ScoreRow};
 use runtime::source::open::Opened;
@@ -37,6 +37,27 @@ pub struct Watched {
     pub threshold: f32,
 }
 
+/// Who is told while a recording is watched.
+pub struct Told {
+    /// The camera's name.
+    pub camera: &'static str,
+    /// Who is told of alarms.
+    pub outputs: Shared<Outputs>,
+    /// How it is.
+    pub health: Shared<Health>,
+    /// The time.
+    pub clock: SystemClock,
+}
+
+impl Told {
+    /// These outputs, from now on.
+    pub fn new(camera: &'static str, outputs: Outputs) -> Self {
+        let clock = SystemClock::start();
+        let health = Arc::new(Mutex::new(Health::new(camera, false, clock.now())));
+        Self { camera, outputs: Arc::new(Mutex::new(outputs)), health, clock }
+    }
+}
+
 /// Watch `source` to its end with the outputs given; of the bundle, what it promises is left. `seen` is called for each segment, after the outputs were told.
 pub fn watch(
     source: Opened,
@@ -44,14 +65,25 @@ pub fn watch(
     engines: &Engines,
     over: &RuleOverrides,
     outputs: Outputs,
+    seen: impl FnMut(&Watch, &Segment, f32, Option<&AlarmEvent>),
+) -> Result<Watched> {
+    watch_as(&Told::new("recording", outputs), source, bundle, engines, over, seen)
+}
+
+/// As [`watch`], where others look on.
+pub fn watch_as(
+    told: &Told,
+    source: Opened,
+    bundle: &mut Bundle,
+    engines: &Engines,
+    over: &RuleOverrides,
     mut seen: impl FnMut(&Watch, &Segment, f32, Option<&AlarmEvent>),
 ) -> Result<Watched> {
-    let clock = SystemClock::start();
+    let clock = told.clock;
     let pipeline = Pipeline::new(source, bundle, engines, over)?;
     bundle.forget_contents();
     let threshold = pipeline.alarm().rule().threshold;
-    let health = Health::new("recording", false, clock.now());
-    let mut watch = Watch::new("recording", pipeline, Arc::new(Mutex::new(outputs)), Arc::new(Mutex::new(health)));
+    let mut watch = Watch::new(told.camera, pipeline, Arc::clone(&told.outputs), Arc::clone(&told.health));
     let mut watched = Watched { scores: Vec::new(), alarms: Vec::new(), threshold };
     loop {
         let (what, event) = watch.step(clock.now())?;

@@ -39,7 +39,7 @@ impl Gate {
         peer: SocketAddr,
         client: Client,
     ) {
-        listen::http(stream, peer, |request| Arc::clone(self).pass(client.clone(), request.map(Body::new))).await;
+        listen::http(NAME, stream, peer, |request| Arc::clone(self).pass(client.clone(), request.map(Body::new))).await;
     }
 
     /// Let a request pass, or say why not.
@@ -79,10 +79,14 @@ impl Gate {
 
     async fn answer(&self, request: Request<Body>) -> Response {
         let most = if request.method() == Method::PUT { limits::UPLOAD_MAX } else { limits::REQUEST_MAX };
-        let answered = tokio::time::timeout(most, self.router.clone().call(request)).await;
-        match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
+        let answered = async {
+            match &self.desk.pages {
+                Some(pages) if !request.uri().path().starts_with(routes::PREFIX) => pages(request).await,
+                _ => self.router.clone().call(request).await.unwrap_or_else(|never| match never {}),
+            }
+        };
+        match tokio::time::timeout(most, answered).await {
+            Ok(response) => response,
             Err(_) => {
                 let detail = format!("it took more than {} s", most.as_secs());
                 Problem::new(Kind::TimeOut, detail, "try again; an upload goes on where it ended").into_response()

@@ -77,6 +77,14 @@ impl<K: Hash + Eq> Buckets<K> {
         }
         allowed
     }
+
+    /// Whether there is one to take for `key` at `now`.
+    pub fn has(&self, key: &K, now: Duration) -> bool {
+        let Rate { per_second, .. } = self.rate;
+        self.left
+            .get(key)
+            .is_none_or(|(left, at)| left + now.saturating_sub(*at).as_secs_f64() * f64::from(per_second) >= 1.0)
+    }
 }
 
 /// By what clients are told apart before they have said who they are: an address, or the network of 2^64 that one of IPv6

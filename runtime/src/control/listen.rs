@@ -28,17 +28,17 @@ const BREATH: Duration = Duration::from_secs(1);
 
 /// Who is connected, by address.
 #[derive(Default)]
-pub(super) struct Seats(Mutex<HashMap<IpAddr, usize>>);
+pub(crate) struct Seats(Mutex<HashMap<IpAddr, usize>>);
 
 /// A connection's seat, given back when dropped.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     seats: Arc<Seats>,
     origin: IpAddr,
 }
 
 impl Seats {
     /// A seat for one more, if there is one.
-    pub(super) fn take(self: &Arc<Self>, origin: IpAddr) -> Option<Seat> {
+    pub(crate) fn take(self: &Arc<Self>, origin: IpAddr) -> Option<Seat> {
         let mut taken = lock(&self.0);
         let all: usize = taken.values().sum();
         let of_one = taken.get(&origin).copied().unwrap_or(0);
@@ -67,7 +67,7 @@ pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, desk: 
     let seats = Arc::new(Seats::default());
     let mut rates = Buckets::new(limits::CONNECTION_RATE);
     loop {
-        let Some((stream, peer)) = next(&listener).await else { continue };
+        let Some((stream, peer)) = next(NAME, &listener).await else { continue };
         let origin = limits::origin(peer.ip());
         let seat = if rates.take(origin, desk.clock.now()) { seats.take(origin) } else { None };
         let Some(seat) = seat else {
@@ -85,11 +85,11 @@ pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, desk: 
 }
 
 /// The next connection.
-pub(super) async fn next(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+pub(crate) async fn next(name: &str, listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     match listener.accept().await {
         Ok(accepted) => Some(accepted),
         Err(error) => {
-            log::warn!("{NAME}: no connection can be accepted: {error}");
+            log::warn!("{name}: no connection can be accepted: {error}");
             tokio::time::sleep(BREATH).await;
             None
         }
@@ -108,7 +108,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, acceptor: &TlsAcceptor, gate
 }
 
 /// Serve the requests of one connection.
-pub(super) async fn http<S, F, A>(stream: S, peer: SocketAddr, answer: F)
+pub(crate) async fn http<S, F, A>(name: &str, stream: S, peer: SocketAddr, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Fn(hyper::Request<Incoming>) -> A,
@@ -126,7 +126,7 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
-        log::debug!("{NAME}: the connection of {peer} ended: {error}");
+        log::debug!("{name}: the connection of {peer} ended: {error}");
     }
 }
 

@@ -8,7 +8,7 @@
 //! | [`date`] | what day it is, where the clock may be wrong |
 //! | [`gate`] | what every request must pass: a role, a rate, a time |
 //! | [`routes`] | the requests that there are |
-//! | [`status`], [`models`], [`upload`] | their answers |
+//! | [`status`], [`models`], [`upload`], [`marks`] | their answers |
 //! | [`problem`] | refusals |
 //! | [`limits`] | how much of everything |
 //! | [`probe`] | on loopback, without TLS: is all well? |
@@ -21,7 +21,8 @@ pub mod date;
 pub mod gate;
 pub mod identity;
 pub mod limits;
-mod listen;
+pub(crate) mod listen;
+pub mod marks;
 mod models;
 mod probe;
 pub mod problem;
@@ -29,11 +30,16 @@ pub mod routes;
 mod status;
 mod upload;
 
+use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use firmware_config::config::EngineChoice;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -64,6 +70,9 @@ pub struct Settings {
     pub date: PathBuf,
 }
 
+/// Answers what is not of this service, to whoever may ask: the live page.
+pub type Pages = Arc<dyn Fn(Request<Body>) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync>;
+
 /// What requests see and move of a run.
 pub struct Desk {
     /// The health of every camera.
@@ -78,6 +87,8 @@ pub struct Desk {
     pub store: Option<(Store, Trust)>,
     /// Where free space is told of: the folder of the store or bundle.
     pub folder: PathBuf,
+    /// The live page, if there is one.
+    pages: Option<Pages>,
     /// One upload at a time.
     uploads: Arc<Semaphore>,
     /// Why the run is to start anew, once somebody wanted that.
@@ -98,7 +109,13 @@ impl Desk {
     ) -> Self {
         let uploads = Arc::new(Semaphore::new(1));
         let (restart, bound) = Default::default();
-        Self { healths, clock, live, engine, store, folder, uploads, restart, bound }
+        Self { healths, clock, live, engine, store, folder, pages: None, uploads, restart, bound }
+    }
+
+    /// As this, and what no request of the service has as its path is asked of the live page.
+    #[must_use]
+    pub fn with_pages(self, pages: Option<Pages>) -> Self {
+        Self { pages, ..self }
     }
 
     /// Where the service and the probe listen, once they do.

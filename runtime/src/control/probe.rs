@@ -36,7 +36,7 @@ pub fn address(listen: SocketAddr) -> Result<SocketAddr> {
 pub(super) async fn accept(listener: TcpListener, desk: Arc<Desk>) {
     let seats = Arc::new(Seats::default());
     loop {
-        let Some((stream, peer)) = next(&listener).await else { continue };
+        let Some((stream, peer)) = next(super::NAME, &listener).await else { continue };
         let Some(seat) = seats.take(peer.ip()) else { continue };
         let desk = Arc::clone(&desk);
         tokio::spawn(async move {
@@ -51,7 +51,7 @@ pub(super) async fn accept(listener: TcpListener, desk: Arc<Desk>) {
                 async { response }
             };
             // One that hangs on is let go with its seat.
-            let _ = timeout(limits::REQUEST_MAX, http(stream, peer, answer)).await;
+            let _ = timeout(limits::REQUEST_MAX, http(super::NAME, stream, peer, answer)).await;
             drop(seat);
         });
     }

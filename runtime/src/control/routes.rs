@@ -9,7 +9,10 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::problem::{Kind, Problem};
-use super::{Desk, models, status, upload};
+use super::{Desk, marks, models, status, upload};
+
+/// What the paths of all of them begin with.
+pub(super) const PREFIX: &str = "/v1/";
 
 /// One request: method, path, and who answers it.
 pub struct Route {
@@ -35,6 +38,7 @@ pub fn table() -> Vec<Route> {
         route(Method::PUT, "/v1/models/{id}", upload::put),
         route(Method::POST, "/v1/models/{id}/activate", models::activate),
         route(Method::POST, "/v1/models/rollback", models::roll_back),
+        route(Method::GET, "/v1/marks", marks::get),
     ]
 }
 

@@ -264,6 +264,14 @@ impl Feed {
         }
     }
 
+    /// What runs the extractor, for people; nothing for recorded rows.
+    pub fn engine(&self) -> Option<String> {
+        match self {
+            Self::Frames { extractor, .. } => Some(extractor.engine.info().to_string()),
+            Self::Rows { .. } => None,
+        }
+    }
+
     /// The extractor, for the next source; none for recorded rows.
     pub fn into_extractor(self) -> Option<Extractor> {
         match self {

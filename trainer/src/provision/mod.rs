@@ -18,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use firmware_config::config::CONFIG_BYTES_MAX;
+use firmware_config::config::{CONFIG_BYTES_MAX, PASSWORD_BYTES_MIN};
 use firmware_config::{Config, wire};
 use runtime::bundle::{Bundle, demo_key};
 use runtime::{Error, Result};
@@ -37,10 +37,16 @@ const CONFIG: &str = "etc/config";
 const STATE: &str = "lib";
 /// What becomes /etc/tadpole/tls.
 const TLS: &str = "etc/tls";
+/// What becomes /etc/tadpole/page-password.
+const PASSWORD: &str = "etc/page-password";
+/// Where it is then.
+const PASSWORD_ON_BOARD: &str = "/etc/tadpole/page-password";
 /// Who may log in.
 const KEYS: &str = "ssh/authorized_keys";
 /// The longest file of keys, in bytes.
 const KEYS_BYTES_MAX: u64 = 64 << 10;
+/// The longest file with a password, in bytes.
+const PASSWORD_FILE_BYTES_MAX: u64 = 1 << 10;
 
 /// Put a board's name, config, model and keys on its card, or into the image of one.
 ///
@@ -62,6 +68,9 @@ pub struct ProvisionArgs {
     /// The site whose clients may ask it and push models to it: see `tadpole-trainer site`. The board's certificate is made if it has none.
     #[arg(long, value_name = "DIR")]
     site: Option<PathBuf>,
+    /// A file with the password of its live page, which the config then names as /etc/tadpole/page-password.
+    #[arg(long, value_name = "FILE")]
+    page_password: Option<PathBuf>,
     /// The board's name, for its network; the config's file name when absent: pole-12 for pole-12.toml.
     #[arg(long)]
     name: Option<String>,
@@ -83,6 +92,7 @@ pub fn run(args: &ProvisionArgs) -> Result<()> {
     };
     fit::check_name(&name)?;
     let keys = args.authorized_keys.as_deref().map(read_keys).transpose()?;
+    let password = args.page_password.as_deref().map(|path| read_password(path, &config)).transpose()?;
     let bundle = Bundle::open(&args.bundle, &config.trusted())?;
     bundle.require_extractor()?;
 
@@ -104,6 +114,7 @@ pub fn run(args: &ProvisionArgs) -> Result<()> {
         Put { to: &model, content, mode: 0o644 },
     ];
     puts.extend(names.iter().zip(tls).map(|(to, content)| Put { to, content, mode: 0o640 }));
+    puts.extend(password.map(|content| Put { to: PASSWORD, content, mode: 0o640 }));
     puts.extend(keys.map(|content| Put { to: KEYS, content, mode: 0o600 }));
     card.put(&puts)?;
     check(&card, &puts, &model, &bundle)?;
@@ -125,6 +136,10 @@ pub fn run(args: &ProvisionArgs) -> Result<()> {
         }
         (None, true) => say("it has a certificate, and its config no [control]: nobody can reach it")?,
         _ => {}
+    }
+    let named = config.page.as_ref().and_then(|page| page.password_file.as_deref());
+    if named == Some(PASSWORD_ON_BOARD) && card.read(PASSWORD)?.is_none() {
+        say("its live page has no password, and the firmware will not start; --page-password FILE gives it one")?;
     }
     if card.read(KEYS)?.is_none() {
         say("nobody may log in to it; --authorized-keys FILE says who may")?;
@@ -207,6 +222,23 @@ fn read_keys(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::invalid(path.display().to_string(), "holds no public SSH key", name));
     }
     Ok(bytes)
+}
+
+/// The password of the live page, which the config must name.
+fn read_password(path: &Path, config: &Config) -> Result<Vec<u8>> {
+    let named = config.page.as_ref().and_then(|page| page.password_file.as_deref());
+    if named != Some(PASSWORD_ON_BOARD) {
+        let problem = "is the live page's password, and the config names another file or none";
+        let remedy = format!("set `password_file = \"{PASSWORD_ON_BOARD}\"` under [page]");
+        return Err(Error::invalid(path.display().to_string(), problem, remedy));
+    }
+    let bytes = read_at_most(path, PASSWORD_FILE_BYTES_MAX, "name a file with a password")?;
+    let length = String::from_utf8(bytes.clone()).map(|text| text.trim_end_matches(['\r', '\n']).len());
+    if length.is_ok_and(|length| length >= PASSWORD_BYTES_MIN) {
+        return Ok(bytes);
+    }
+    let problem = format!("holds no password of at least {PASSWORD_BYTES_MIN} bytes");
+    Err(Error::invalid(path.display().to_string(), problem, "write one line of text"))
 }
 
 fn read_at_most(path: &Path, most: u64, remedy: &str) -> Result<Vec<u8>> {

@@ -54,6 +54,7 @@ fn args(folder: &Path, image: &Path, text: &str) -> ProvisionArgs {
         bundle: shipped(),
         name: None,
         authorized_keys: None,
+        page_password: None,
         site: None,
     }
 }
@@ -172,4 +173,20 @@ fn a_private_key_goes_on_no_card() {
     assert!(read_keys(&path).unwrap_err().problem.contains("private key"));
     fs::write(&path, "hello\n").unwrap();
     assert!(read_keys(&path).unwrap_err().problem.contains("no public SSH key"));
+}
+
+#[test]
+fn the_page_gets_the_password_that_the_config_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    fs::write(&path, "wide verge 12\n").unwrap();
+    let read = |more: &str| {
+        let text = config(DEMO_KEY, "/var/lib/tadpole/model.tadpole", more);
+        read_password(&path, &Config::from_toml(&text).unwrap())
+    };
+    let page = "[page]\nlisten = \"0.0.0.0:8480\"\npassword_file = \"/etc/tadpole/page-password\"\n";
+    assert_eq!(read(page).unwrap(), b"wide verge 12\n");
+    assert_eq!(read("[page]\n").unwrap_err().kind, ErrorKind::InvalidInput);
+    fs::write(&path, "short\n").unwrap();
+    assert!(read(page).unwrap_err().to_string().contains("at least 8 bytes"));
 }

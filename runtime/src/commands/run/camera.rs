@@ -19,6 +19,7 @@ use runtime::source::sim::SimSource;
 use runtime::store::live::Live;
 
 use super::fleet::Fleet;
+use super::super::page::View;
 use super::stop::Stop;
 
 /// What all cameras of a run share.
@@ -29,6 +30,8 @@ pub struct Site<'a> {
     pub over: RuleOverrides,
     /// What of their pictures may be seen, one for each camera.
     pub masks: Vec<PrivacyMask>,
+    /// Where they leave what the live page shows.
+    pub view: View,
     /// Who is told.
     pub outputs: Shared<Outputs>,
     /// How many clips are looked at.
@@ -66,6 +69,7 @@ impl Site<'_> {
             Some(recorder) => recorder.over(number, source),
             None => source,
         };
+        let source = self.view.of(number, source);
         let (live, stopper) = match &source {
             Opened::Frames(frames) => (frames.info().live, frames.stopper()),
             Opened::Rows(_) => (false, Stopper::default()),
@@ -102,6 +106,7 @@ impl Site<'_> {
                     if let Some(recorder) = &self.recorder {
                         recorder.segment(number, &segment, score, watch.pipeline());
                     }
+                    self.view.segment(number, self.clock.now(), &watch, &segment, score);
                     self.live.segment(self.clock.now(), &camera.name, &mut watch, &segment, score);
                 }
                 Seen::Gap(reason) if reason == gap => {}

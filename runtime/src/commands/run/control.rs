@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use firmware_config::config::Config;
-use runtime::control::{Desk, NAME, Settings, serve};
+use runtime::control::{Desk, NAME, Pages, Settings, serve};
 use runtime::health::Health;
 use runtime::health::supervision::{Stage, Supervisor};
 use runtime::pipeline::watch::Shared;
@@ -26,11 +26,17 @@ pub struct Service {
 }
 
 impl Service {
-    /// What a config asks for; nothing when it has no `[control]`.
+    /// What a config asks for, with the live page if there is one; nothing when it has no `[control]`.
     ///
     /// # Errors
     /// Of kind `InvalidInput` for an address that is none.
-    pub fn of(config: &Config, file: &Path, site: &Site, healths: &[Shared<Health>]) -> Result<Option<Self>> {
+    pub fn of(
+        config: &Config,
+        file: &Path,
+        site: &Site,
+        healths: &[Shared<Health>],
+        pages: Option<Pages>,
+    ) -> Result<Option<Self>> {
         let Some(control) = &config.control else { return Ok(None) };
         let listen = control.listen.parse().map_err(|error| {
             Error::invalid("control.listen", format!("is no address with a port: {error}"), "write `0.0.0.0:8443`")
@@ -41,7 +47,8 @@ impl Service {
         let engine = config.model.engine;
         let store = is_store(&bundle).then(|| (Store::new(bundle), Trust { keys: config.trusted(), engine }));
         let (clock, live) = (Box::new(site.clock), Arc::clone(site.live));
-        Ok(Some(Self { settings, desk: Arc::new(Desk::new(healths.to_vec(), clock, live, engine, store, folder)) }))
+        let desk = Desk::new(healths.to_vec(), clock, live, engine, store, folder).with_pages(pages);
+        Ok(Some(Self { settings, desk: Arc::new(desk) }))
     }
 
     /// Serve until the run is `done`.
