@@ -13,6 +13,7 @@ pub mod progress;
 pub mod provision;
 pub mod push;
 mod recordings;
+pub mod seeds;
 pub mod simulate;
 pub mod site;
 pub mod train;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Names of the figures' columns, and what they are called in JSON.
-const COLUMNS: [(&str, &str); 4] = [
+pub(super) const COLUMNS: [(&str, &str); 4] = [
     ("frame AUC", "frame_auc"),
     ("frame AP", "frame_ap"),
     ("abnormal AUC", "abnormal_auc"),

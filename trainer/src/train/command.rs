@@ -1,15 +1,18 @@
 //! `tadpole-trainer train DATASET --out RUN`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 use runtime::{Error, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::seeds::{lines, train_seeds};
 use super::{Device, Preset, Run, Settings, train};
 use crate::dataset::Dataset;
+use crate::evaluate::table::table;
 use crate::model::{Knobs, Model};
+use crate::progress::say;
+use crate::seeds::{self, SeedRange};
 
 /// Train a model on a data set.
 #[derive(Args, Clone, Debug)]
@@ -28,6 +31,10 @@ pub struct TrainArgs {
     /// The seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Train a run for each of these seeds (`0..4`, or `0,3,7`) into OUT/seed-N, judge each where the data set has a test list, and
+    /// write mean, deviation and each to OUT/seeds.json.
+    #[arg(long, value_delimiter = ',', conflicts_with = "seed")]
+    seeds: Vec<SeedRange>,
     /// Where to train.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Device,
@@ -67,13 +74,21 @@ pub struct TrainArgs {
 }
 
 impl TrainArgs {
+    /// The settings of what is gone on with: of the run, or of the first of the seeds' runs that was begun.
+    fn begun(&self) -> Result<Option<Settings>> {
+        if !self.resume {
+            return Ok(None);
+        }
+        let run =
+            if self.seeds.is_empty() { Some(self.out.clone()) } else { seeds::runs_in(&self.out).into_iter().next() };
+        run.map(|run| Ok(Run::open(&run)?.file.settings)).transpose()
+    }
+
     /// The preset's settings, or those of the run to go on with, with what the command line says otherwise.
     fn settings(&self) -> Result<Settings> {
-        let mut settings = if self.resume {
-            let begun = Run::open(&self.out)?.file.settings;
-            Settings { preset: self.preset.unwrap_or(begun.preset), ..begun }
-        } else {
-            self.preset.unwrap_or(Preset::Edge).settings(self.model.config())
+        let mut settings = match self.begun()? {
+            Some(begun) => Settings { preset: self.preset.unwrap_or(begun.preset), ..begun },
+            None => self.preset.unwrap_or(Preset::Edge).settings(self.model.config()),
         };
         settings.steps = self.steps.unwrap_or(settings.steps);
         settings.pairs = self.pairs.unwrap_or(settings.pairs);
@@ -107,6 +122,11 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let settings = args.settings()?;
     args.device.check()?;
     let dataset = Dataset::open(&args.dataset)?;
+    if !args.seeds.is_empty() {
+        let seeds = seeds::listed(&args.seeds)?;
+        let summary = train_seeds(&dataset, &settings, &seeds, args.device, &args.out, args.resume)?;
+        return say(&if args.json { summary.to_string() } else { for_people(&summary) });
+    }
     let file = train(&dataset, &settings, args.seed, args.device, &args.out, args.resume)?.run.file;
     let text = if args.json {
         json!({
@@ -128,8 +148,16 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             file.chosen_step
         )
     };
-    writeln!(std::io::stdout(), "{text}")
-        .map_err(|error| Error::failed("standard output", error.to_string(), "check where it is sent"))
+    say(&text)
+}
+
+/// Each seed's run, and the table of their mean where they were judged.
+fn for_people(summary: &Value) -> String {
+    let mut lines = lines(summary);
+    if summary["offline"].is_object() {
+        lines.push(table(summary));
+    }
+    lines.join("\n")
 }
 
 #[cfg(test)]

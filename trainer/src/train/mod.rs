@@ -8,6 +8,8 @@
 //! RUN/results.jsonl    one line per evaluation (written by `evaluate`)
 //! ```
 //!
+//! With `--seeds`, OUT holds a RUN `seed-N` for each, and `seeds.json` what they came to ([`seeds`]).
+//!
 //! A step depends on (seed, step, weights) alone, so a resumed run and an unbroken one are equal. The test list is never
 //! opened for reading rows here: checkpoints are chosen on held-out training videos, by their labels.
 
@@ -20,6 +22,7 @@ mod parallel;
 mod preset;
 mod run;
 mod sample;
+pub mod seeds;
 
 pub use device::Device;
 pub use learn::{Outcome, train};
