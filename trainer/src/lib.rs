@@ -1,5 +1,6 @@
 //! The Tadpole workstation as a library: videos labelled as a whole in, signed bundles for cameras out.
 
+pub mod ablate;
 pub mod bench;
 pub mod dataset;
 pub mod evaluate;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use trainer::ablate::AblateArgs;
 use trainer::bench::BenchHeadsArgs;
 use trainer::evaluate::command::EvaluateArgs;
 use trainer::evaluate::compare::CompareArgs;
@@ -39,6 +40,7 @@ enum Command {
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
     Compare(CompareArgs),
+    Ablate(AblateArgs),
     /// Make the key that signs bundles.
     Keygen {
         /// File to write the private key to; keep it to yourself.
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Train(args) => trainer::train::command::run(&args),
         Command::Evaluate(args) => trainer::evaluate::command::run(&args),
         Command::Compare(args) => trainer::evaluate::compare::run(&args),
+        Command::Ablate(args) => trainer::ablate::run(&args),
         Command::Keygen { file } => trainer::export::command::keygen(&file),
         Command::Export(args) => trainer::export::command::run(&args),
         Command::Provision(args) => trainer::provision::run(&args),

@@ -50,6 +50,12 @@ fn resumed_equals_unbroken(model: Model) {
     };
     assert_eq!(scores(&whole), scores(&parts));
 
+    if model == Model::DeNet {
+        let erased = |name: &str| std::fs::read_to_string(folder.path().join(name).join("erased.csv")).unwrap();
+        assert_eq!(erased("whole"), erased("parts"));
+        assert_eq!(erased("whole").lines().count(), 1 + 4 * 8, "eight videos at each of four assessments");
+    }
+
     let other =
         train(&dataset, &common::tiny(model, 30), 5, Device::Cpu, &folder.path().join("parts"), true).unwrap_err();
     assert!(other.to_string().contains("was begun with another seed"), "{other}");

@@ -17,7 +17,8 @@ use super::bootstrap::Draws;
 use super::graphs::{camera_scorer, graph_scorer};
 use super::seeds::{difference, judge_seeds};
 use super::table::table;
-use super::{Figures, Mode, Scored, Scorer, detection, figures, run_scorer, score_all, score_each};
+use super::warnings::warnings;
+use super::{Figures, Mode, Scored, Scorer, detection, figures, report, run_scorer, score_all, score_each};
 use crate::dataset::{Dataset, Split, Video};
 use crate::seeds::{self, SeedRange};
 use crate::train::Run;
@@ -40,6 +41,9 @@ pub struct EvaluateArgs {
     /// a 95 % interval by paired resampling of the videos.
     #[arg(long, value_name = "RUN|BUNDLE")]
     against: Option<PathBuf>,
+    /// Write a page of plots, DIR/index.html: a single file, for a browser without a network.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// Frames a second of the recordings, for delays and rates.
     #[arg(long, default_value_t = 25.0)]
     fps: f64,
@@ -76,6 +80,14 @@ pub struct Judged {
     pub streaming: Option<Resampled>,
     /// The whole as JSON, with detection at false-alarm rates.
     pub json: Value,
+}
+
+impl Judged {
+    /// What its figures say is wrong with model or data, in words.
+    pub fn warnings(&self) -> Vec<String> {
+        let streaming = self.streaming.iter().flat_map(|streaming| warnings("streaming", &streaming.figures));
+        warnings("offline", &self.offline.figures).into_iter().chain(streaming).collect()
+    }
 }
 
 /// Judge a scorer of windows of `segments` segments on the test list; `streaming`: also as a camera scores, whatever it takes.
@@ -189,8 +201,14 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     check_fps(args.fps)?;
     let dataset = Dataset::open(&args.dataset)?;
     let mut judged = judge_any(args, &args.run, &dataset)?;
+    judged.json["warnings"] = json!(judged.warnings());
     if let Some(other) = &args.against {
         judged.json["against"] = compared(&judged, &judge_any(args, other, &dataset)?, other);
+    }
+    if let Some(folder) = &args.report {
+        let page = report::write(folder, &args.run, &dataset, &judged, args.fps)?;
+        log::info!("the report is {}", page.display());
+        judged.json["report"] = json!(page);
     }
     let json = judged.json;
     let text = if args.json { json.to_string() } else { table(&json) };

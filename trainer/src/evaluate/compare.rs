@@ -55,7 +55,10 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         "frames": judged[0].1.json["frames"],
         "rows": rows,
     });
-    let text = markdown(&rows, "model");
+    let mut text = markdown(&rows, "model");
+    for (name, one) in &judged {
+        text.extend(one.warnings().iter().map(|warning| format!("\nwarning: {name}: {warning}\n")));
+    }
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(|error| {
             Error::failed(folder.display().to_string(), format!("cannot be made: {error}"), "name another --out")

@@ -9,10 +9,12 @@ pub mod compare;
 pub mod detection;
 pub mod graphs;
 pub mod metrics;
+pub mod report;
 pub mod rows;
 mod scoring;
 pub mod seeds;
 pub(crate) mod table;
+pub mod warnings;
 
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -195,4 +197,4 @@ pub fn observations(scored: &Scored<'_>) -> Result<Vec<Observation>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -57,6 +57,9 @@ pub fn table(json: &Value) -> String {
             lines.extend(rows("  more", &against["difference"][mode]));
         }
     }
+    for warning in json["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        lines.push(format!("warning: {warning}"));
+    }
     lines.join("\n")
 }
 

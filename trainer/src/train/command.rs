@@ -7,7 +7,7 @@ use runtime::{Error, Result};
 use serde_json::{Value, json};
 
 use super::seeds::{lines, train_seeds};
-use super::{Device, Preset, Run, Settings, train};
+use super::{Choose, Device, Preset, Run, Settings, train};
 use crate::dataset::Dataset;
 use crate::evaluate::table::table;
 use crate::model::{Knobs, Model};
@@ -65,6 +65,10 @@ pub struct TrainArgs {
     /// Share of the training videos held out for validation, 0 to 0.5, instead of the preset's.
     #[arg(long, value_name = "SHARE")]
     validation_share: Option<f64>,
+    /// End a run after N assessments whose validation AUC is no higher than an earlier one's, with the weights of the best; needs
+    /// held-out videos.
+    #[arg(long, value_name = "N")]
+    patience: Option<u64>,
     /// Go on with an interrupted run, with the settings that it was begun with; --steps may be larger.
     #[arg(long)]
     resume: bool,
@@ -101,6 +105,10 @@ impl TrainArgs {
         set("--smoothness", name, self.smoothness, smoothness)?;
         set("--sparsity", name, self.sparsity, sparsity)?;
         settings.validation_share = self.validation_share.unwrap_or(settings.validation_share);
+        if self.patience.is_some() {
+            settings.patience = self.patience;
+            settings.choose = Choose::Best;
+        }
         Ok(settings)
     }
 }
@@ -134,12 +142,17 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             "steps": file.step,
             "seconds": file.seconds,
             "chosen_step": file.chosen_step,
+            "stopped": file.stopped,
             "validation": file.validation,
             "seed": file.seed,
         })
         .to_string()
     } else {
-        let validation = file.validation.map_or("no held-out videos".into(), |auc| format!("validation AUC {auc:.4}"));
+        let validation = match file.validation {
+            None => "no held-out videos".to_owned(),
+            Some(auc) if auc < 0.5 => format!("validation AUC {auc:.4}, below .5: check that label 1 means abnormal"),
+            Some(auc) => format!("validation AUC {auc:.4}"),
+        };
         format!(
             "{}: {} steps in {:.0} s, weights of step {}, {validation}",
             args.out.display(),

@@ -64,6 +64,7 @@ fn summary(dataset: &Dataset, files: &[RunFile], judged: &[Judged], out: &Path) 
             "steps": file.step,
             "seconds": file.seconds,
             "chosen_step": file.chosen_step,
+            "stopped": file.stopped,
             "validation": file.validation,
         });
         for mode in ["offline", "streaming"] {
