@@ -52,7 +52,9 @@ impl Axis {
         let high = if high > low { high } else { low * 10.0 };
         let powers = (low.log10() - 1e-9).ceil() as i32..=(high.log10() + 1e-9).floor() as i32;
         let name = |power: i32| match power {
-            0..=4 => format!("{}", 10_u64.pow(power as u32)),
+            0..=3 => 10_u64.pow(power as u32).to_string(),
+            4 | 5 => format!("{}k", 10_u64.pow(power as u32 - 3)),
+            6..=8 => format!("{}M", 10_u64.pow(power as u32 - 6)),
             -4..=-1 => format!("{:.*}", power.unsigned_abs() as usize, 10_f64.powi(power)),
             _ => format!("1e{power}"),
         };
@@ -206,6 +208,7 @@ mod tests {
         assert_eq!(names(&Axis::linear("", 0.0, 730.0, 5)), ["0", "200", "400", "600"]);
         assert_eq!(names(&Axis::linear("", 0.0, 0.0, 4)), ["0.00", "0.25", "0.50", "0.75", "1.00"]);
         assert_eq!(names(&Axis::log("", 0.1, 600.0)), ["0.1", "1", "10", "100"]);
+        assert_eq!(names(&Axis::log("", 900.0, 2e6)), ["1000", "10k", "100k", "1M"]);
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub fn section(ways: &[Way<'_>], fps: f64) -> Result<Section> {
             "Frames by score",
             &amounts.svg("Number of frames against score"),
             &areas,
-            "How many frames each circle beside stands for (each label up is ten times more). Two heaps at the ends leave \
+            "How many frames each circle of the plot of reliability stands for (each label up is ten times more). Two heaps at the ends leave \
              little between them for a threshold to choose from.",
         ),
     ];

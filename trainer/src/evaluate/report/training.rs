@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use runtime::Result;
 
-use super::page::{Key, Section, figure, paragraph, plots};
+use super::page::{Key, Section, figure, keys, paragraph, plots};
 use super::plot::{Axis, Plot};
 use crate::train::watch::{self, WatchLine};
 use crate::train::{LogLine, Run, read_log};
@@ -33,10 +33,12 @@ pub fn section(run: &Run) -> Result<Option<Section>> {
     }
     if !videos.is_empty() {
         html += &paragraph(
-            "What would be erased of a few abnormal training videos, from the first assessment (top) to the last: the darker, the higher a \
+            "What would be erased of a few abnormal training videos, from the first assessment (top) to the last: the stronger the blue, the higher a \
              segment scores; orange segments would be hidden, so that the rest of the incident is looked for. Erasing \
              works if orange spreads from a first peak over an incident, and stops there; all orange is too much.",
         );
+        let shades = [("s1", "score from .1"), ("s2", ".3"), ("s3", ".5"), ("s4", ".8"), ("erased", "would be erased")];
+        html += &keys(&shades.map(|(class, text)| (Key::Area(class), text.to_owned())));
         html += &plots(&videos.iter().map(|(video, lines)| map(video, lines)).collect::<Vec<_>>());
     }
     Ok(Some(Section { id: "training", title: "Training", html }))
@@ -108,8 +110,7 @@ fn map(video: &str, lines: &[WatchLine]) -> String {
     let ticks: Vec<(f64, String)> =
         (0..rows).step_by(every).map(|row| (middle(row), lines[row].step.to_string())).collect();
     let x = Axis::linear("segment of the video", 0.0, segments as f64, 4);
-    let mut plot =
-        Plot::new(x, Axis::named("training step", 0.0, rows as f64, ticks), (rows as f64 * 12.0).clamp(90.0, 260.0));
+    let mut plot = Plot::new(x, Axis::named("step", 0.0, rows as f64, ticks), (rows as f64 * 12.0).clamp(90.0, 260.0));
     for (row, line) in lines.iter().enumerate() {
         let classes: Vec<&str> = line.scores.chars().zip(line.erased.chars()).map(|(s, e)| shade(s, e)).collect();
         let mut start = 0;
