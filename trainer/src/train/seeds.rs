@@ -70,7 +70,7 @@ fn summary(dataset: &Dataset, files: &[RunFile], judged: &[Judged], out: &Path) 
         for mode in ["offline", "streaming"] {
             if let Some(figures) = judged.get(i).map(|judged| &judged.json[mode]).filter(|figures| figures.is_object())
             {
-                run[mode] = figures.clone();
+                run[mode].clone_from(figures);
             }
         }
         run

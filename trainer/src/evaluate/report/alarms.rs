@@ -4,7 +4,7 @@ use runtime::Result;
 
 use super::page::{Key, Section, figure, paragraph, plots, table};
 use super::plot::{Axis, Plot};
-use super::{Way, duration, normal_hours};
+use super::{Way, duration, normal_hours, working_point};
 use crate::evaluate::detection::{Point, curve};
 
 /// Rates of the curve, at equal distances on its axis.
@@ -49,6 +49,9 @@ pub fn section(ways: &[Way<'_>], fps: f64) -> Result<Section> {
         }
     }
     keys.push((Key::Area("blind"), "fewer than one in all the footage".into()));
+    let dots: Vec<(Key, String)> =
+        ways.iter().filter(|way| way.working.is_some()).map(|way| (Key::Dot(way.class), working_point())).collect();
+    let keys_found: Vec<(Key, String)> = keys.iter().cloned().chain(dots.into_iter().take(1)).collect();
     let footage = format!("The test list has {} of normal footage", duration(hours * 3600.0));
     let captions = [
         format!(
@@ -60,7 +63,12 @@ pub fn section(ways: &[Way<'_>], fps: f64) -> Result<Section> {
             .to_owned(),
     ];
     let figures = [
-        figure("Events found", &found.svg("Share of events found against false alarms an hour"), &keys, &captions[0]),
+        figure(
+            "Events found",
+            &found.svg("Share of events found against false alarms an hour"),
+            &keys_found,
+            &captions[0],
+        ),
         figure("Delay", &late.svg("Median delay against false alarms an hour"), &keys, &captions[1]),
     ];
     let mut lines = Vec::new();

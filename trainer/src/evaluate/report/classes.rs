@@ -82,7 +82,7 @@ pub fn section(ways: &[Way<'_>], fps: f64) -> Result<Option<Section>> {
         "frame AP",
         "inside its videos",
         "video AUC",
-        &found,
+        found.as_str(),
         "median delay",
     ];
     let text = format!(

@@ -134,6 +134,11 @@ fn cells(figures: &Figures) -> [String; 4] {
     })
 }
 
+/// What the plots' circles mark.
+fn working_point() -> String {
+    format!("at most {WORKING_RATE} false alarms an hour")
+}
+
 /// Seconds of footage in videos.
 fn footage_s(scored: &[Scored<'_>], fps: f64) -> f64 {
     scored.iter().filter_map(|item| item.video.entry.frames).sum::<u64>() as f64 / fps

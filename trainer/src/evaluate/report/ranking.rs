@@ -2,9 +2,9 @@
 
 use runtime::Result;
 
-use super::Way;
 use super::page::{Key, Section, figure, paragraph, plots};
 use super::plot::{Axis, Plot};
+use super::{Way, working_point};
 use crate::evaluate::metrics::{Curve, Observation};
 use crate::evaluate::{Scored, observations};
 
@@ -81,6 +81,11 @@ pub fn section(ways: &[Way<'_>]) -> Result<Section> {
         keys_second.push((Key::Line(way.class), format!("{} (AP {})", way.name, value(way.judged.figures.frame_ap))));
     }
     second.level("chance", prevalence);
+    if let Some(way) = ways.iter().find(|way| way.working.is_some()) {
+        for keys in [&mut keys, &mut keys_second] {
+            keys.push((Key::Dot(way.class), working_point()));
+        }
+    }
     keys.push((Key::Line("chance"), "chance".into()));
     keys_second.push((Key::Line("chance"), format!("chance ({prevalence:.3})")));
     let captions = [

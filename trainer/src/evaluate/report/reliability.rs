@@ -4,7 +4,7 @@ use runtime::Result;
 
 use super::page::{Key, Section, figure, paragraph, plots};
 use super::plot::{Axis, Plot};
-use super::{Way, normal_hours};
+use super::{Way, normal_hours, working_point};
 use crate::evaluate::{Scored, observations};
 
 /// Bins of scores, of equal width.
@@ -94,7 +94,9 @@ pub fn section(ways: &[Way<'_>], fps: f64) -> Result<Section> {
     }
     keys.push((Key::Line("chance"), "score = share".into()));
     let areas: Vec<(Key, String)> = ways.iter().map(|way| (Key::Area(way.class), way.name.to_owned())).collect();
-    let lines: Vec<(Key, String)> = ways.iter().map(|way| (Key::Line(way.class), way.name.to_owned())).collect();
+    let mut lines: Vec<(Key, String)> = ways.iter().map(|way| (Key::Line(way.class), way.name.to_owned())).collect();
+    let working = ways.iter().find(|way| way.working.is_some());
+    lines.extend(working.map(|way| (Key::Dot(way.class), working_point())));
     let mut figures = vec![
         figure(
             "Reliability",
@@ -152,7 +154,7 @@ fn thresholds(ways: &[Way<'_>], hours: f64, keys: &[(Key, String)]) -> Result<[S
             "Events found by threshold",
             &events.svg("Share of events found against threshold"),
             keys,
-            "What the same threshold brings. The circle in both is the threshold for at most 2 false alarms an hour.",
+            "What the same threshold brings.",
         ),
     ])
 }

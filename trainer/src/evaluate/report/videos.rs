@@ -7,6 +7,7 @@ use super::Way;
 use super::page::{Key, Section, figure, folded, keys, paragraph, plots};
 use super::plot::{Axis, Plot};
 use crate::dataset::{Video, segment_edges};
+use crate::evaluate::metrics::Observation;
 use crate::evaluate::{Scored, first_frame_of_row, observations, truth};
 
 /// Videos shown at either end; the others are folded.
@@ -48,10 +49,10 @@ impl Ladder {
 /// How right each video is, 0 to 1: of an abnormal one, the chance that a frame of its events outranks a frame outside of all events; of
 /// a normal one, that a frame of any event outranks one of its own. None where there is nothing to compare with.
 pub(super) fn rightness(scored: &[Scored<'_>]) -> Result<Vec<Option<f64>>> {
-    let all: Vec<_> = scored.iter().map(observations).collect::<Result<_>>()?;
+    let all: Vec<Vec<Observation>> = scored.iter().map(observations).collect::<Result<_>>()?;
     let events = Ladder::new(all.iter().flatten().map(|row| (row.score, row.positives)).collect());
     let others = Ladder::new(all.iter().flatten().map(|row| (row.score, row.negatives)).collect());
-    let of = |(item, rows): (&Scored<'_>, &Vec<crate::evaluate::metrics::Observation>)| -> Option<f64> {
+    let of = |(item, rows): (&Scored<'_>, &Vec<Observation>)| -> Option<f64> {
         let (mut sum, mut frames) = (0.0, 0);
         for row in rows {
             let (share, count) = if item.video.entry.abnormal {
@@ -106,7 +107,7 @@ fn plot(ways: &[Way<'_>], index: usize, right: Option<f64>, fps: f64) -> Result<
         1 => "1 event".to_owned(),
         n => format!("{n} events"),
     };
-    let right = right.map_or(String::new(), |right| format!("; right in {:.0} % of comparisons", 100.0 * right));
+    let right = right.map(|right| format!("; right in {:.0} % of comparisons", 100.0 * right)).unwrap_or_default();
     let name = &video.entry.video;
     Ok(figure(name, &plot.svg(&format!("Score of {name} over time")), &[], &format!("{kind}{right}.")))
 }
