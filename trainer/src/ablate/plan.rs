@@ -48,7 +48,11 @@ impl Plan<'_> {
         for cell in cells {
             let mut runs = Vec::with_capacity(self.seeds.len());
             for &seed in self.seeds {
-                bar.set_message(format!("{}, seed {seed}", cell.name));
+                let what = format!("{}, seed {seed}", cell.name);
+                if bar.is_hidden() {
+                    log::info!("run {} of {}: {what}", bar.position() + 1, cells.len() * self.seeds.len());
+                }
+                bar.set_message(what);
                 let path = folder(&self.out.join(&cell.name), seed);
                 if !self.finished(cell, seed, &sha256)? {
                     let going_on = path.join("run.json").exists();
