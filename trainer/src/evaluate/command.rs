@@ -199,6 +199,10 @@ pub fn judge_run(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -> R
 /// Run the command.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
     check_fps(args.fps)?;
+    let several = !args.seeds.is_empty() || !seeds::runs_in(&args.run).is_empty();
+    if args.report.is_some() && several {
+        return Err(report::of_several(&args.run));
+    }
     let dataset = Dataset::open(&args.dataset)?;
     let mut judged = judge_any(args, &args.run, &dataset)?;
     judged.json["warnings"] = json!(judged.warnings());

@@ -58,11 +58,7 @@ impl<'a> Way<'a> {
 /// Write the page on what is at `model`, judged on `dataset`'s test list; returns its path.
 pub fn write(folder: &Path, model: &Path, dataset: &Dataset, judged: &Judged, fps: f64) -> Result<PathBuf> {
     if judged.offline.scores.is_empty() {
-        return Err(Error::invalid(
-            "--report",
-            "shows one run, not the mean of several",
-            format!("name one of them, {}/seed-N", model.display()),
-        ));
+        return Err(of_several(model));
     }
     let videos = dataset.videos(Split::Test)?;
     let mut ways = vec![Way::new("offline", "a", &judged.offline, videos, fps)?];
@@ -83,6 +79,12 @@ pub fn write(folder: &Path, model: &Path, dataset: &Dataset, judged: &Judged, fp
     let path = folder.join("index.html");
     write_atomic(&path, html.as_bytes())?;
     Ok(path)
+}
+
+/// Why the runs in a folder have no report together.
+pub fn of_several(folder: &Path) -> Error {
+    let remedy = format!("name one of them, {}/seed-N", folder.display());
+    Error::invalid("--report", "shows one run, not the mean of several", remedy)
 }
 
 /// The last part of a path.
