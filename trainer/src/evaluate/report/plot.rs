@@ -11,13 +11,34 @@ pub const WIDTH: f64 = 380.0;
 /// Room for the axes' labels: left, right, top, bottom.
 const MARGIN: [f64; 4] = [48.0, 12.0, 10.0, 38.0];
 
+/// How values lie on an axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Scale {
+    /// Equal differences are equally far apart.
+    Linear,
+    /// Equal ratios are.
+    Log,
+    /// Equal ratios of odds `p / (1 - p)` are: both ends of 0..1 are stretched.
+    Odds,
+}
+
+impl Scale {
+    fn of(self, value: f64) -> f64 {
+        match self {
+            Self::Linear => value,
+            Self::Log => value.ln(),
+            Self::Odds => (value / (1.0 - value)).ln(),
+        }
+    }
+}
+
 /// One axis: a range, where its labels stand, what it measures.
 #[derive(Clone, Debug)]
 pub struct Axis {
     title: String,
     low: f64,
     high: f64,
-    log: bool,
+    scale: Scale,
     ticks: Vec<(f64, String)>,
 }
 
@@ -33,7 +54,7 @@ impl Axis {
         let first = (low / step - 1e-9).ceil() as i64;
         let last = (high / step + 1e-9).floor() as i64;
         let tick = |i: i64| (i as f64 * step, format!("{:.decimals$}", i as f64 * step));
-        Self { title: title.into(), low, high, log: false, ticks: (first..=last).map(tick).collect() }
+        Self { title: title.into(), low, high, scale: Scale::Linear, ticks: (first..=last).map(tick).collect() }
     }
 
     /// Shares, 0 to 1.
@@ -43,7 +64,7 @@ impl Axis {
 
     /// From `low` to `high`, with labels where they are said to be.
     pub fn named(title: &str, low: f64, high: f64, ticks: Vec<(f64, String)>) -> Self {
-        Self { title: title.into(), low, high, log: false, ticks }
+        Self { title: title.into(), low, high, scale: Scale::Linear, ticks }
     }
 
     /// Powers of ten from `low` (above 0) to `high`.
@@ -52,24 +73,34 @@ impl Axis {
         let high = if high > low { high } else { low * 10.0 };
         let powers = (low.log10() - 1e-9).ceil() as i32..=(high.log10() + 1e-9).floor() as i32;
         let name = |power: i32| match power {
-            0..=3 => 10_u64.pow(power as u32).to_string(),
-            4 | 5 => format!("{}k", 10_u64.pow(power as u32 - 3)),
+            0..=2 => 10_u64.pow(power as u32).to_string(),
+            3..=5 => format!("{}k", 10_u64.pow(power as u32 - 3)),
             6..=8 => format!("{}M", 10_u64.pow(power as u32 - 6)),
             -4..=-1 => format!("{:.*}", power.unsigned_abs() as usize, 10_f64.powi(power)),
             _ => format!("1e{power}"),
         };
         let ticks = powers.map(|power| (10_f64.powi(power), name(power))).collect();
-        Self { title: title.into(), low, high, log: true, ticks }
+        Self { title: title.into(), low, high, scale: Scale::Log, ticks }
+    }
+
+    /// Scores from .0001 to .9999, as odds: the ends, where trained scores gather, take as much room as the middle.
+    pub fn odds(title: &str) -> Self {
+        let ticks = [0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999].map(|value| (value, value.to_string())).to_vec();
+        Self { title: title.into(), low: 1e-4, high: 1.0 - 1e-4, scale: Scale::Odds, ticks }
+    }
+
+    /// `count` values from the low end to the high one, equally far apart on the axis of [`Axis::odds`].
+    pub fn odds_apart(count: usize) -> Vec<f64> {
+        let end = Scale::Odds.of(1.0 - 1e-4);
+        let at = |i: usize| end * (2.0 * i as f64 / (count - 1).max(1) as f64 - 1.0);
+        (0..count).map(|i| 1.0 / (1.0 + (-at(i)).exp())).collect()
     }
 
     /// Where a value lies, 0 at the low end and 1 at the high one.
     fn at(&self, value: f64) -> f64 {
-        let place = if self.log {
-            (value.max(self.low).ln() - self.low.ln()) / (self.high.ln() - self.low.ln())
-        } else {
-            (value - self.low) / (self.high - self.low)
-        };
-        place.clamp(0.0, 1.0)
+        let [low, high, value] =
+            [self.low, self.high, value.clamp(self.low, self.high)].map(|value| self.scale.of(value));
+        (value - low) / (high - low)
     }
 }
 
@@ -208,7 +239,7 @@ mod tests {
         assert_eq!(names(&Axis::linear("", 0.0, 730.0, 5)), ["0", "200", "400", "600"]);
         assert_eq!(names(&Axis::linear("", 0.0, 0.0, 4)), ["0.00", "0.25", "0.50", "0.75", "1.00"]);
         assert_eq!(names(&Axis::log("", 0.1, 600.0)), ["0.1", "1", "10", "100"]);
-        assert_eq!(names(&Axis::log("", 900.0, 2e6)), ["1000", "10k", "100k", "1M"]);
+        assert_eq!(names(&Axis::log("", 900.0, 2e6)), ["1k", "10k", "100k", "1M"]);
     }
 
     #[test]
@@ -221,6 +252,10 @@ mod tests {
         assert!(svg.contains("<path class=\"a\" d=\"M48.0 210.0L208.0 110.0L368.0 10.0\"/>"), "{svg}");
         assert!(svg.contains("<path class=\"b\" d=\"M48.0 190.0H128.0V30.0H368.0\"/>"), "{svg}");
         assert!(svg.contains("aria-label=\"a &amp; b\""), "{svg}");
+        let odds = Axis::odds("");
+        assert!((odds.at(0.5) - 0.5).abs() < 1e-9 && odds.at(0.0) == 0.0 && odds.at(1.0) == 1.0);
+        let values = Axis::odds_apart(5);
+        assert!((odds.at(values[1]) - 0.25).abs() < 1e-9 && (values[2] - 0.5).abs() < 1e-9, "{values:?}");
         let log = Axis::log("", 0.1, 1000.0);
         assert!((log.at(10.0) - 0.5).abs() < 1e-12 && log.at(0.0) == 0.0);
     }

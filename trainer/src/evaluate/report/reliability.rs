@@ -122,15 +122,19 @@ pub fn section(ways: &[Way<'_>], fps: f64) -> Result<Section> {
 
 /// False alarms and events found, threshold by threshold.
 fn thresholds(ways: &[Way<'_>], hours: f64, keys: &[(Key, String)]) -> Result<[String; 2]> {
-    let levels: Vec<f32> = (0..THRESHOLDS).map(|i| i as f32 / THRESHOLDS as f32).collect();
+    let levels: Vec<f32> = Axis::odds_apart(THRESHOLDS).into_iter().map(|level| level as f32).collect();
     let rate = |way: &Way<'_>, level: f32| false_alarms(&way.scored, level) as f64 / hours;
     let rates: Vec<Vec<(f64, f64)>> =
         ways.iter().map(|way| levels.iter().map(|&level| (f64::from(level), rate(way, level))).collect()).collect();
     let lowest = 1.0 / hours;
     let most = rates.iter().flatten().map(|(_, rate)| *rate).fold(lowest * 10.0, f64::max);
-    let mut alarms =
-        Plot::new(Axis::share("threshold"), Axis::log("false alarms an hour", lowest / 2.0, most * 1.2), 270.0);
-    let mut events = Plot::new(Axis::share("threshold"), Axis::share("share of events found"), 270.0);
+    let mut alarms = Plot::new(
+        Axis::odds("threshold (as odds: both ends stretched)"),
+        Axis::log("false alarms an hour", lowest / 2.0, most * 1.2),
+        270.0,
+    );
+    let mut events =
+        Plot::new(Axis::odds("threshold (as odds: both ends stretched)"), Axis::share("share of events found"), 270.0);
     for (way, rates) in ways.iter().zip(&rates) {
         alarms.line(way.class, rates);
         let found: Vec<(f64, f64)> =
