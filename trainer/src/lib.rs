@@ -1,5 +1,6 @@
 //! The Tadpole workstation as a library: videos labelled as a whole in, signed bundles for cameras out.
 
+pub mod ablate;
 pub mod bench;
 pub mod dataset;
 pub mod evaluate;
@@ -13,6 +14,7 @@ pub mod progress;
 pub mod provision;
 pub mod push;
 mod recordings;
+pub mod seeds;
 pub mod simulate;
 pub mod site;
 pub mod train;

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use trainer::ablate::AblateArgs;
 use trainer::bench::BenchHeadsArgs;
 use trainer::evaluate::command::EvaluateArgs;
+use trainer::evaluate::compare::CompareArgs;
 use trainer::export::command::ExportArgs;
 use trainer::extract::ExtractArgs;
 use trainer::extractor::ExtractorArgs;
@@ -37,6 +39,8 @@ enum Command {
     Extract(ExtractArgs),
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
+    Compare(CompareArgs),
+    Ablate(AblateArgs),
     /// Make the key that signs bundles.
     Keygen {
         /// File to write the private key to; keep it to yourself.
@@ -65,6 +69,8 @@ fn main() -> ExitCode {
         Command::Extract(args) => trainer::extract::run(&args),
         Command::Train(args) => trainer::train::command::run(&args),
         Command::Evaluate(args) => trainer::evaluate::command::run(&args),
+        Command::Compare(args) => trainer::evaluate::compare::run(&args),
+        Command::Ablate(args) => trainer::ablate::run(&args),
         Command::Keygen { file } => trainer::export::command::keygen(&file),
         Command::Export(args) => trainer::export::command::run(&args),
         Command::Provision(args) => trainer::provision::run(&args),

@@ -5,7 +5,7 @@
 mod common;
 
 use trainer::model::Model;
-use trainer::train::{Device, train};
+use trainer::train::{Choose, Device, Settings, train};
 
 #[test]
 fn a_resumed_denet_equals_an_unbroken_one() {
@@ -18,7 +18,20 @@ fn a_resumed_mtn_equals_an_unbroken_one() {
     resumed_equals_unbroken(Model::Mtn);
 }
 
+/// What is assessed and kept is the average of the weights, which is resumed beside them; and early stopping counts on.
+#[test]
+fn a_resumed_average_with_early_stopping_equals_an_unbroken_one() {
+    resumed_as(Model::Mil, |settings| {
+        settings.average_decay = 0.9;
+        (settings.choose, settings.patience) = (Choose::Best, Some(100));
+    });
+}
+
 fn resumed_equals_unbroken(model: Model) {
+    resumed_as(model, |_| ());
+}
+
+fn resumed_as(model: Model, change: impl Fn(&mut Settings)) {
     let folder = tempfile::tempdir().unwrap();
     let dataset = common::separable(&folder.path().join("data"));
     let log = |name: &str| {
@@ -31,8 +44,13 @@ fn resumed_equals_unbroken(model: Model) {
         lines.remove(0);
         lines
     };
+    let settings = |steps: u64| {
+        let mut settings = common::tiny(model, steps);
+        change(&mut settings);
+        settings
+    };
     let run = |name: &str, steps: u64, resume: bool| {
-        train(&dataset, &common::tiny(model, steps), 4, Device::Cpu, &folder.path().join(name), resume).unwrap().run
+        train(&dataset, &settings(steps), 4, Device::Cpu, &folder.path().join(name), resume).unwrap().run
     };
     let whole = run("whole", 20, false);
     run("parts", 10, false);
@@ -50,7 +68,12 @@ fn resumed_equals_unbroken(model: Model) {
     };
     assert_eq!(scores(&whole), scores(&parts));
 
-    let other =
-        train(&dataset, &common::tiny(model, 30), 5, Device::Cpu, &folder.path().join("parts"), true).unwrap_err();
+    if model == Model::DeNet {
+        let erased = |name: &str| std::fs::read_to_string(folder.path().join(name).join("erased.csv")).unwrap();
+        assert_eq!(erased("whole"), erased("parts"));
+        assert_eq!(erased("whole").lines().count(), 1 + 4 * 8, "eight videos at each of four assessments");
+    }
+
+    let other = train(&dataset, &settings(30), 5, Device::Cpu, &folder.path().join("parts"), true).unwrap_err();
     assert!(other.to_string().contains("was begun with another seed"), "{other}");
 }

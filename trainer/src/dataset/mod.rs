@@ -114,6 +114,14 @@ impl Dataset {
         self.contract.feature_width as usize
     }
 
+    /// Whether there is such a list.
+    pub fn has(&self, split: Split) -> bool {
+        match split {
+            Split::Train => self.train.is_some(),
+            Split::Test => self.test.is_some(),
+        }
+    }
+
     /// The videos of a list, at least one.
     pub fn videos(&self, split: Split) -> Result<&[Video]> {
         let list = self.root.join(split.name()).with_extension("csv");

@@ -1,6 +1,6 @@
 //! Mean and deviation of a training set's features, and the hash that ties a run to its data.
 
-use runtime::Result;
+use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -32,7 +32,7 @@ impl Statistics {
 }
 
 /// Read every video once: the statistics of those for which `counted` holds, and a SHA-256 (hexadecimal) over names,
-/// labels, shapes and numbers of all. `seen` is called after each video, with its index and rows.
+/// labels, shapes and numbers of all. Refused: features that are the same in every row. `seen` is called after each video, with its index and rows.
 pub fn scan(
     videos: &[Video],
     counted: impl Fn(usize) -> bool,
@@ -62,11 +62,19 @@ pub fn scan(
     }
     let n = count.max(1) as f64;
     let mean: Vec<f32> = sum.iter().map(|sum| (sum / n) as f32).collect();
-    let deviation = sum
+    let deviation: Vec<f32> = sum
         .iter()
         .zip(&squares)
         .map(|(sum, square)| (square / n - (sum / n) * (sum / n)).max(0.0).sqrt() as f32)
-        .map(|deviation| if deviation > 1e-6 { deviation } else { 1.0 })
         .collect();
+    let constant = |deviation: f32| deviation <= 1e-6;
+    if count > 0 && deviation.iter().all(|&deviation| constant(deviation)) {
+        return Err(Error::invalid(
+            videos[0].path.parent().unwrap_or(&videos[0].path).display().to_string(),
+            format!("holds the same features in each of {count} rows: there is nothing to learn from"),
+            "look at what extracted them",
+        ));
+    }
+    let deviation = deviation.into_iter().map(|d| if constant(d) { 1.0 } else { d }).collect();
     Ok((Statistics { mean, deviation }, hex::encode(hash.finalize())))
 }

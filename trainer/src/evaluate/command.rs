@@ -15,28 +15,35 @@ use serde_json::{Value, json};
 
 use super::bootstrap::Draws;
 use super::graphs::{camera_scorer, graph_scorer};
+use super::seeds::{difference, judge_seeds};
 use super::table::table;
-use super::{Figures, Mode, Scored, Scorer, detection, figures, run_scorer, score_all, score_each};
+use super::warnings::warnings;
+use super::{Figures, Mode, Scored, Scorer, detection, figures, report, run_scorer, score_all, score_each};
 use crate::dataset::{Dataset, Split, Video};
+use crate::seeds::{self, SeedRange};
 use crate::train::Run;
 
 /// Judge a trained model on a data set's test list.
 #[derive(Args, Clone, Debug)]
 pub struct EvaluateArgs {
-    /// A RUN folder, or a bundle, whoever signed it; with --seeds, a name with `{seed}` in it, or a folder of `seed-S`.
+    /// A RUN folder, a folder of runs `seed-N`, or a bundle, whoever signed it; with --seeds, such a folder, or a name with
+    /// `{seed}` in it.
     run: PathBuf,
     /// The data set's folder.
     dataset: PathBuf,
     /// Score as a camera does too, even where that takes long.
     #[arg(long)]
     streaming: bool,
-    /// Judge the runs of these seeds, and give mean and deviation.
+    /// Judge the runs of these seeds (`0..4` or `0,3,7`), and give mean and deviation.
     #[arg(long, value_delimiter = ',', num_args = 1..)]
-    seeds: Vec<u64>,
+    seeds: Vec<SeedRange>,
     /// Another RUN or bundle, or with --seeds other runs of these seeds, to compare with on the same videos: the difference, with
     /// a 95 % interval by paired resampling of the videos.
     #[arg(long, value_name = "RUN|BUNDLE")]
     against: Option<PathBuf>,
+    /// Write a page of plots, DIR/index.html: a single file, for a browser without a network.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// Frames a second of the recordings, for delays and rates.
     #[arg(long, default_value_t = 25.0)]
     fps: f64,
@@ -58,6 +65,10 @@ pub struct Resampled {
     pub figures: Figures,
     /// The figures of each resample.
     pub draws: Draws,
+    /// Each run's figures, where these are the mean of several.
+    pub each: Vec<Figures>,
+    /// The scores of each test video's rows, in the list's order; none where these are the mean of several runs.
+    pub scores: Vec<Vec<f32>>,
 }
 
 /// What was judged, and the figures.
@@ -69,6 +80,14 @@ pub struct Judged {
     pub streaming: Option<Resampled>,
     /// The whole as JSON, with detection at false-alarm rates.
     pub json: Value,
+}
+
+impl Judged {
+    /// What its figures say is wrong with model or data, in words.
+    pub fn warnings(&self) -> Vec<String> {
+        let streaming = self.streaming.iter().flat_map(|streaming| warnings("streaming", &streaming.figures));
+        warnings("offline", &self.offline.figures).into_iter().chain(streaming).collect()
+    }
 }
 
 /// Judge a scorer of windows of `segments` segments on the test list; `streaming`: also as a camera scores, whatever it takes.
@@ -104,7 +123,9 @@ fn in_mode(
 
 fn judged(scored: &[Scored<'_>], fps: f64) -> Result<(Resampled, Vec<detection::Point>)> {
     let draws = Draws::of(scored)?;
-    Ok((Resampled { figures: draws.around(&figures(scored)?), draws }, detection::curve(scored, &RATES, fps)?))
+    let figures = draws.around(&figures(scored)?);
+    let scores = scored.iter().map(|item| item.scores.clone()).collect();
+    Ok((Resampled { figures, draws, each: Vec::new(), scores }, detection::curve(scored, &RATES, fps)?))
 }
 
 fn check_contract(model: &FeatureContract, dataset: &Dataset) -> Result<()> {
@@ -177,13 +198,21 @@ pub fn judge_run(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -> R
 
 /// Run the command.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
-    if !(args.fps > 0.0 && args.fps.is_finite()) {
-        return Err(Error::invalid("--fps", "is not above 0", "give the recordings' frame rate"));
+    check_fps(args.fps)?;
+    let several = !args.seeds.is_empty() || !seeds::runs_in(&args.run).is_empty();
+    if args.report.is_some() && several {
+        return Err(report::of_several(&args.run));
     }
     let dataset = Dataset::open(&args.dataset)?;
     let mut judged = judge_any(args, &args.run, &dataset)?;
+    judged.json["warnings"] = json!(judged.warnings());
     if let Some(other) = &args.against {
         judged.json["against"] = compared(&judged, &judge_any(args, other, &dataset)?, other);
+    }
+    if let Some(folder) = &args.report {
+        let page = report::write(folder, &args.run, &dataset, &judged, args.fps)?;
+        log::info!("the report is {}", page.display());
+        judged.json["report"] = json!(page);
     }
     let json = judged.json;
     let text = if args.json { json.to_string() } else { table(&json) };
@@ -191,80 +220,49 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         .map_err(|error| Error::failed("standard output", error.to_string(), "check where it is sent"))
 }
 
+/// Refuse a frame rate that gives no times.
+pub fn check_fps(fps: f64) -> Result<()> {
+    if fps > 0.0 && fps.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid("--fps", "is not above 0", "give the recordings' frame rate"))
+}
+
 /// Judge a RUN, a bundle, or the runs of several seeds.
 fn judge_any(args: &EvaluateArgs, model: &Path, dataset: &Dataset) -> Result<Judged> {
-    if !args.seeds.is_empty() {
-        judge_seeds(args, model, dataset)
-    } else if model.is_file() {
-        judge_bundle(model, dataset, args.streaming, args.fps)
-    } else {
-        judge_run(model, dataset, args.streaming, args.fps)
+    if args.seeds.is_empty() {
+        return judge_path(model, dataset, args.streaming, args.fps);
+    }
+    let name = model.display().to_string();
+    let folder = |seed: u64| {
+        let named = name.contains("{seed}");
+        if named { PathBuf::from(name.replace("{seed}", &seed.to_string())) } else { seeds::folder(model, seed) }
+    };
+    let folders: Vec<PathBuf> = seeds::listed(&args.seeds)?.into_iter().map(folder).collect();
+    judge_seeds(&folders, dataset, args.streaming, args.fps)
+}
+
+/// Judge what is at `path`: a bundle, a RUN, or runs `seed-N` in a folder.
+pub fn judge_path(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -> Result<Judged> {
+    if path.is_file() {
+        return judge_bundle(path, dataset, streaming, fps);
+    }
+    match seeds::runs_in(path) {
+        runs if runs.is_empty() => judge_run(path, dataset, streaming, fps),
+        runs => judge_seeds(&runs, dataset, streaming, fps),
     }
 }
 
 /// What `other` came to, and how much better `one` is.
 fn compared(one: &Judged, other: &Judged, path: &Path) -> Value {
-    let less = |one: &Resampled, other: &Resampled| {
-        let (a, b) = (one.figures.values(), other.figures.values());
-        let difference = std::array::from_fn(|figure| a[figure].zip(b[figure]).map(|(a, b)| a - b));
-        one.draws.less(&other.draws).around(&Figures::of(difference))
-    };
     let mut json = json!({
         "model": path,
         "offline": other.offline.figures,
-        "difference": { "offline": less(&one.offline, &other.offline) },
+        "difference": { "offline": difference(&one.offline, &other.offline) },
     });
     if let (Some(one), Some(other)) = (&one.streaming, &other.streaming) {
         json["streaming"] = json!(other.figures);
-        json["difference"]["streaming"] = json!(less(one, other));
+        json["difference"]["streaming"] = json!(difference(one, other));
     }
     json
-}
-
-fn judge_seeds(args: &EvaluateArgs, model: &Path, dataset: &Dataset) -> Result<Judged> {
-    let mut runs = Vec::with_capacity(args.seeds.len());
-    for seed in &args.seeds {
-        let name = model.display().to_string();
-        let path = if name.contains("{seed}") {
-            PathBuf::from(name.replace("{seed}", &seed.to_string()))
-        } else {
-            model.join(format!("seed-{seed}"))
-        };
-        runs.push(judge_run(&path, dataset, args.streaming, args.fps)?);
-    }
-    let (offline, deviation) = spread(&runs.iter().map(|run| &run.offline).collect::<Vec<_>>());
-    let mut json = json!({
-        "videos": runs[0].json["videos"],
-        "frames": runs[0].json["frames"],
-        "dataset": dataset.root,
-        "runs": runs.iter().map(|run| run.json.clone()).collect::<Vec<_>>(),
-        "offline": offline.figures,
-        "mean": { "offline": offline.figures },
-        "deviation": { "offline": deviation },
-    });
-    let streaming: Option<Vec<&Resampled>> = runs.iter().map(|run| run.streaming.as_ref()).collect();
-    let streaming = streaming.map(|runs| {
-        let (mean, deviation) = spread(&runs);
-        json["streaming"] = json!(mean.figures);
-        json["mean"]["streaming"] = json!(mean.figures);
-        json["deviation"]["streaming"] = json!(deviation);
-        mean
-    });
-    Ok(Judged { offline, streaming, json })
-}
-
-/// Mean (with the interval of the mean) and sample deviation (n - 1) of each figure.
-fn spread(all: &[&Resampled]) -> (Resampled, Figures) {
-    type Spread = (Option<f64>, Option<f64>);
-    let of = |figure: usize| -> Spread {
-        let values: Option<Vec<f64>> = all.iter().map(|one| one.figures.values()[figure]).collect();
-        let Some(values) = values else { return (None, None) };
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        (Some(mean), (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
-    };
-    let draws = Draws::mean(&all.iter().map(|one| &one.draws).collect::<Vec<_>>());
-    let mean = draws.around(&Figures::of(std::array::from_fn(|figure| of(figure).0)));
-    (Resampled { figures: mean, draws }, Figures::of(std::array::from_fn(|figure| of(figure).1)))
 }

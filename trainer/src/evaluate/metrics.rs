@@ -46,6 +46,11 @@ impl Curve {
         Self { steps, positives, negatives }
     }
 
+    /// The observations by falling score, equal scores joined.
+    pub fn steps(&self) -> &[Observation] {
+        &self.steps
+    }
+
     /// Area under the ROC curve; a tie counts half. `None` where one class is absent.
     pub fn auc(&self) -> Option<f64> {
         if self.positives == 0 || self.negatives == 0 {

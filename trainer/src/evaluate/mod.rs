@@ -5,16 +5,21 @@
 
 pub mod bootstrap;
 pub mod command;
+pub mod compare;
 pub mod detection;
 pub mod graphs;
 pub mod metrics;
+pub mod report;
+pub mod rows;
 mod scoring;
-mod table;
+pub mod seeds;
+pub(crate) mod table;
+pub mod warnings;
 
 use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Video;
+use crate::dataset::{Entry, Video};
 use metrics::{Curve, Observation};
 pub use scoring::{Mode, run_scorer, score_video};
 
@@ -66,6 +71,13 @@ impl From<[Option<[f64; 2]>; 4]> for Intervals {
             abnormal_auc_interval: abnormal_auc,
             video_auc_interval: video_auc,
         }
+    }
+}
+
+impl Intervals {
+    /// In the order of [`Figures::values`].
+    pub fn values(&self) -> [Option<[f64; 2]>; 4] {
+        [self.frame_auc_interval, self.frame_ap_interval, self.abnormal_auc_interval, self.video_auc_interval]
     }
 }
 
@@ -147,9 +159,8 @@ pub fn first_frame_of_row(row: usize, frames: u64, rows: usize) -> u64 {
     (row as u128 * u128::from(frames)).div_ceil(rows as u128) as u64
 }
 
-/// Each row's score, with how many of its frames lie in an event and how many do not.
-pub fn observations(scored: &Scored<'_>) -> Result<Vec<Observation>> {
-    let entry = &scored.video.entry;
+/// The frames of a test video; refused where its list lacks what judging needs.
+pub fn truth(entry: &Entry) -> Result<u64> {
     let frames = entry.frames.ok_or_else(|| {
         Error::invalid(
             format!("test.csv, video {}", entry.video),
@@ -164,6 +175,13 @@ pub fn observations(scored: &Scored<'_>) -> Result<Vec<Observation>> {
             "fill in the column `events` as `first-last;first-last`",
         ));
     }
+    Ok(frames)
+}
+
+/// Each row's score, with how many of its frames lie in an event and how many do not.
+pub fn observations(scored: &Scored<'_>) -> Result<Vec<Observation>> {
+    let entry = &scored.video.entry;
+    let frames = truth(entry)?;
     let rows = scored.scores.len();
     Ok(scored
         .scores
@@ -179,4 +197,4 @@ pub fn observations(scored: &Scored<'_>) -> Result<Vec<Observation>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Names of the figures' columns, and what they are called in JSON.
-const COLUMNS: [(&str, &str); 4] = [
+pub(super) const COLUMNS: [(&str, &str); 4] = [
     ("frame AUC", "frame_auc"),
     ("frame AP", "frame_ap"),
     ("abnormal AUC", "abnormal_auc"),
@@ -56,6 +56,9 @@ pub fn table(json: &Value) -> String {
             lines.extend(rows(mode, &against[mode]));
             lines.extend(rows("  more", &against["difference"][mode]));
         }
+    }
+    for warning in json["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        lines.push(format!("warning: {warning}"));
     }
     lines.join("\n")
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::dataset::{Entry, Header};
 use std::path::PathBuf;
 
-pub(super) fn video(abnormal: bool, frames: u64, events: &[(u64, u64)], rows: usize) -> Video {
+pub(crate) fn video(abnormal: bool, frames: u64, events: &[(u64, u64)], rows: usize) -> Video {
     Video {
         entry: Entry { video: "v".into(), abnormal, frames: Some(frames), events: events.to_vec() },
         path: PathBuf::new(),

@@ -28,6 +28,10 @@ impl Exporter for DeNet<Flex> {
         look_ahead: usize,
         precision: Precision,
     ) -> Result<Option<Vec<u8>>> {
+        // Without a scale there is nothing to remember from segment to segment: the full window serves, as for other models.
+        if config.scales == 0 {
+            return Ok(None);
+        }
         step::of_denet(self, config, statistics, look_ahead, precision).map(Some)
     }
 }
@@ -166,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_number_of_scales_is_exported() {
-        for scales in [1, 2, 4] {
+        for scales in [0, 1, 2, 4] {
             let worst = difference(Some(32), 24, scales);
             assert!(worst <= 1e-5, "{scales} scales: {worst}");
         }

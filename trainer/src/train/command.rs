@@ -1,15 +1,18 @@
 //! `tadpole-trainer train DATASET --out RUN`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 use runtime::{Error, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Device, Preset, Run, Settings, train};
+use super::seeds::{lines, train_seeds};
+use super::{Choose, Device, Preset, Run, Settings, train};
 use crate::dataset::Dataset;
+use crate::evaluate::table::table;
 use crate::model::{Knobs, Model};
+use crate::progress::say;
+use crate::seeds::{self, SeedRange};
 
 /// Train a model on a data set.
 #[derive(Args, Clone, Debug)]
@@ -28,6 +31,10 @@ pub struct TrainArgs {
     /// The seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Train a run for each of these seeds (`0..4`, or `0,3,7`) into OUT/seed-N, judge each where the data set has a test list, and
+    /// write mean, deviation and each to OUT/seeds.json.
+    #[arg(long, value_delimiter = ',', conflicts_with = "seed")]
+    seeds: Vec<SeedRange>,
     /// Where to train.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Device,
@@ -58,6 +65,10 @@ pub struct TrainArgs {
     /// Share of the training videos held out for validation, 0 to 0.5, instead of the preset's.
     #[arg(long, value_name = "SHARE")]
     validation_share: Option<f64>,
+    /// End a run after N assessments whose validation AUC is no higher than an earlier one's, with the weights of the best; needs
+    /// held-out videos.
+    #[arg(long, value_name = "N")]
+    patience: Option<u64>,
     /// Go on with an interrupted run, with the settings that it was begun with; --steps may be larger.
     #[arg(long)]
     resume: bool,
@@ -67,13 +78,21 @@ pub struct TrainArgs {
 }
 
 impl TrainArgs {
+    /// The settings of what is gone on with: of the run, or of the first of the seeds' runs that was begun.
+    fn begun(&self) -> Result<Option<Settings>> {
+        if !self.resume {
+            return Ok(None);
+        }
+        let run =
+            if self.seeds.is_empty() { Some(self.out.clone()) } else { seeds::runs_in(&self.out).into_iter().next() };
+        run.map(|run| Ok(Run::open(&run)?.file.settings)).transpose()
+    }
+
     /// The preset's settings, or those of the run to go on with, with what the command line says otherwise.
     fn settings(&self) -> Result<Settings> {
-        let mut settings = if self.resume {
-            let begun = Run::open(&self.out)?.file.settings;
-            Settings { preset: self.preset.unwrap_or(begun.preset), ..begun }
-        } else {
-            self.preset.unwrap_or(Preset::Edge).settings(self.model.config())
+        let mut settings = match self.begun()? {
+            Some(begun) => Settings { preset: self.preset.unwrap_or(begun.preset), ..begun },
+            None => self.preset.unwrap_or(Preset::Edge).settings(self.model.config()),
         };
         settings.steps = self.steps.unwrap_or(settings.steps);
         settings.pairs = self.pairs.unwrap_or(settings.pairs);
@@ -86,6 +105,10 @@ impl TrainArgs {
         set("--smoothness", name, self.smoothness, smoothness)?;
         set("--sparsity", name, self.sparsity, sparsity)?;
         settings.validation_share = self.validation_share.unwrap_or(settings.validation_share);
+        if self.patience.is_some() {
+            settings.patience = self.patience;
+            settings.choose = Choose::Best;
+        }
         Ok(settings)
     }
 }
@@ -107,6 +130,11 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let settings = args.settings()?;
     args.device.check()?;
     let dataset = Dataset::open(&args.dataset)?;
+    if !args.seeds.is_empty() {
+        let seeds = seeds::listed(&args.seeds)?;
+        let summary = train_seeds(&dataset, &settings, &seeds, args.device, &args.out, args.resume)?;
+        return say(&if args.json { summary.to_string() } else { for_people(&summary) });
+    }
     let file = train(&dataset, &settings, args.seed, args.device, &args.out, args.resume)?.run.file;
     let text = if args.json {
         json!({
@@ -114,12 +142,17 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             "steps": file.step,
             "seconds": file.seconds,
             "chosen_step": file.chosen_step,
+            "stopped": file.stopped,
             "validation": file.validation,
             "seed": file.seed,
         })
         .to_string()
     } else {
-        let validation = file.validation.map_or("no held-out videos".into(), |auc| format!("validation AUC {auc:.4}"));
+        let validation = match file.validation {
+            None => "no held-out videos".to_owned(),
+            Some(auc) if auc < 0.5 => format!("validation AUC {auc:.4}, below .5: check that label 1 means abnormal"),
+            Some(auc) => format!("validation AUC {auc:.4}"),
+        };
         format!(
             "{}: {} steps in {:.0} s, weights of step {}, {validation}",
             args.out.display(),
@@ -128,8 +161,16 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             file.chosen_step
         )
     };
-    writeln!(std::io::stdout(), "{text}")
-        .map_err(|error| Error::failed("standard output", error.to_string(), "check where it is sent"))
+    say(&text)
+}
+
+/// Each seed's run, and the table of their mean where they were judged.
+fn for_people(summary: &Value) -> String {
+    let mut lines = lines(summary);
+    if summary["offline"].is_object() {
+        lines.push(table(summary));
+    }
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -15,11 +15,12 @@ use super::assess::{Validation, assess};
 use super::average::averaged;
 use super::parallel::{PARTS, Step, gradients};
 use super::run::{FORMAT, Run, RunFile, from_bytes, to_bytes};
-use super::{Choose, DatasetMark, Device, Schedule, Settings, TrainingSet};
+use super::{Choose, DatasetMark, Device, Schedule, Settings, TrainingSet, watch};
 use crate::dataset::Dataset;
 use crate::files::{read_parts, write_atomic, write_parts};
 use crate::model::kernels::Kernels;
 use crate::model::{Detector, with_model};
+use crate::progress::below;
 
 /// What a training came to.
 #[derive(Clone, Debug)]
@@ -104,6 +105,7 @@ fn new_run(
             step: 0,
             chosen_step: 0,
             validation: None,
+            stopped: false,
             seconds: 0.0,
             statistics: set.statistics.clone(),
         },
@@ -141,16 +143,32 @@ fn resumed(out: &Path, settings: &Settings, seed: u64, set: &TrainingSet) -> Res
 
 /// One line of `log.csv`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct LogLine {
-    step: u64,
-    loss: f32,
-    erased_windows: usize,
-    erased_segments: usize,
-    validation: Option<f64>,
+pub struct LogLine {
+    /// Steps done.
+    pub step: u64,
+    /// Of the step's batch.
+    pub loss: f32,
+    /// Abnormal windows of the batch of which something was erased.
+    pub erased_windows: usize,
+    /// Segments erased in all.
+    pub erased_segments: usize,
+    /// AUC of held-out videos; at assessments, where there are any.
+    pub validation: Option<f64>,
+    /// AUC of their segments.
     #[serde(default)]
-    validation_segments: Option<f64>,
+    pub validation_segments: Option<f64>,
+    /// AUC of composites' segments.
     #[serde(default)]
-    validation_composite: Option<f64>,
+    pub validation_composite: Option<f64>,
+}
+
+/// `log.csv` of a run.
+pub fn read_log(run: &Run) -> Result<Vec<LogLine>> {
+    let path = run.path.join("log.csv");
+    let corrupt = |error: csv::Error| {
+        Error::corrupt(path.display().to_string(), error.to_string(), "go on with the run: it is written anew")
+    };
+    csv::Reader::from_path(&path).map_err(corrupt)?.deserialize().collect::<Result<_, _>>().map_err(corrupt)
 }
 
 fn learn<B, M>(mut run: Run, config: &M::Config, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome>
@@ -177,10 +195,14 @@ where
             .map_err(|error| Error::corrupt(checkpoint.display().to_string(), error.to_string(), "train again"))?;
     }
     let first = log.len() as u64;
+    let mut watched = if first > 0 { watch::read(&run.path, first)? } else { Vec::new() };
     let bar = progress_bar(settings.steps, first);
     let parts = if run.file.device == Device::Cuda { 1 } else { PARTS };
     let (began, before) = (Instant::now(), run.file.seconds);
     for step in first..settings.steps {
+        if run.file.stopped {
+            break;
+        }
         let batch = set.batch(&settings, seed, step)?;
         let Step { loss, erased_windows, erased_segments, seen, gradients } =
             gradients(&model, config, &batch, (seed, step), parts, device)?;
@@ -202,12 +224,17 @@ where
             let Validation { videos, segments, composite } =
                 assess(&average, set, settings.model.segments(), seed, device)?;
             (line.validation, line.validation_segments, line.validation_composite) = (videos, segments, composite);
+            if let Some(config) = watch::erases(&settings.model) {
+                watched.extend(watch::look(&average, set, config, done, device)?);
+                watch::save(&run.path, &watched)?;
+            }
             log.push(line.clone());
             let better = match (line.validation, run.file.validation) {
                 (Some(new), Some(old)) => new > old || run.file.chosen_step == 0,
                 _ => true,
             };
             run.file.step = done;
+            run.file.stopped = settings.patience.is_some_and(|patience| stalled(&log) >= patience);
             run.file.seconds = before + began.elapsed().as_secs_f64();
             let weights = to_bytes::<B, _>(model.clone().into_record())?;
             let mean = to_bytes::<B::InnerBackend, _>(average.clone().into_record())?;
@@ -230,10 +257,21 @@ where
     Ok(Outcome { run })
 }
 
+/// Assessments since the one with the highest validation AUC, the earliest of equals.
+fn stalled(log: &[LogLine]) -> u64 {
+    let mut best = f64::NEG_INFINITY;
+    let mut since = 0;
+    for auc in log.iter().filter_map(|line| line.validation) {
+        since = if auc > best { 0 } else { since + 1 };
+        best = best.max(auc);
+    }
+    since
+}
+
 fn progress_bar(steps: u64, first: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {per_sec}  {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(steps).with_style(style).with_position(first)
+    below(ProgressBar::new(steps).with_style(style).with_position(first))
 }
 
 fn save_log(run: &Run, log: &[LogLine]) -> Result<()> {
@@ -248,6 +286,16 @@ fn save_log(run: &Run, log: &[LogLine]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patience_counts_assessments_since_the_best() {
+        let log = |validation: &[Option<f64>]| -> Vec<LogLine> {
+            validation.iter().map(|&validation| LogLine { validation, ..LogLine::default() }).collect()
+        };
+        assert_eq!(stalled(&log(&[None, Some(0.6), None, Some(0.7), None])), 0);
+        assert_eq!(stalled(&log(&[Some(0.6), Some(0.7), None, Some(0.65), Some(0.7)])), 2, "an equal is no better");
+        assert_eq!(stalled(&log(&[None])), 0);
+    }
 
     #[test]
     fn a_log_from_before_a_figure_was_kept_is_read() {

@@ -79,6 +79,9 @@ pub struct Settings {
     pub average_decay: f64,
     /// Which weights the run ends with.
     pub choose: Choose,
+    /// Assessments without a higher validation AUC after which the run ends early; absent: it takes all its steps.
+    #[serde(default)]
+    pub patience: Option<u64>,
 }
 
 /// What of a preset differs from model to model.
@@ -124,6 +127,7 @@ impl Preset {
             assess_every,
             average_decay: 0.0,
             choose,
+            patience: None,
         }
     }
 }
@@ -150,6 +154,12 @@ impl Settings {
         }
         if self.choose == Choose::Best && self.validation_share == 0.0 {
             return refuse("choose", "is `best` without held-out videos");
+        }
+        if self.patience == Some(0) {
+            return refuse("patience", "is 0");
+        }
+        if self.patience.is_some() && self.choose != Choose::Best {
+            return refuse("patience", "ends a run after its best weights, which `choose` does not keep");
         }
         if self.assess_every == 0 {
             return refuse("assess_every", "is 0");

@@ -53,10 +53,20 @@ pub struct RunFile {
     pub chosen_step: u64,
     /// Video-level AUC of the chosen weights on held-out training videos; absent without held-out videos.
     pub validation: Option<f64>,
+    /// Whether it ended before its steps, because validation no longer improved.
+    #[serde(default)]
+    pub stopped: bool,
     /// Seconds of training, resumptions added up.
     pub seconds: f64,
     /// The training set's mean and deviation, part of the model.
     pub statistics: Statistics,
+}
+
+impl RunFile {
+    /// Whether there is nothing left to train.
+    pub fn finished(&self) -> bool {
+        self.stopped || self.step >= self.settings.steps
+    }
 }
 
 /// The form of `run.json` that this version writes.

@@ -97,6 +97,11 @@ impl TrainingSet {
         self.videos[index].entry.abnormal
     }
 
+    /// The name of a video.
+    pub fn name(&self, index: usize) -> &str {
+        &self.videos[index].entry.video
+    }
+
     fn rows(&self, index: usize) -> Result<std::borrow::Cow<'_, Rows>> {
         Ok(match &self.cache {
             Some(cache) => std::borrow::Cow::Borrowed(&cache[index]),

@@ -3,7 +3,7 @@
 use runtime::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::model::settings::{check_top, check_weights, refuse};
+use crate::model::settings::{check_dropout, check_top, check_weights, refuse};
 use crate::model::{DetectorConfig, Knobs};
 use crate::train::{Preset, Recipe};
 
@@ -24,9 +24,9 @@ pub enum Erasing {
 pub struct DeNetConfig {
     /// D; `None` for the features' own width, without projection, as in the paper.
     pub width: Option<usize>,
-    /// T: segments in a window; a multiple of `2^(scales - 1)`.
+    /// T: segments in a window; a multiple of `2^(scales - 1)`, 2 or more.
     pub segments: usize,
-    /// S: temporal scales.
+    /// S: temporal scales; 0 for none, the baseline of Tab. 4: each segment is classified by itself.
     pub scales: usize,
     /// Attention heads; a divisor of D.
     pub heads: usize,
@@ -113,17 +113,30 @@ impl DetectorConfig for DeNetConfig {
     }
 
     fn check(&self) -> Result<()> {
-        if self.scales == 0 || self.scales > 6 {
-            return refuse(format!("{} scales", self.scales), "use 1 to 6");
+        if self.scales > 6 {
+            return refuse(format!("{} scales", self.scales), "use 0 to 6");
         }
-        if self.segments < 2 || !self.segments.is_multiple_of(1 << (self.scales - 1)) {
+        let halvings = self.scales.saturating_sub(1);
+        if self.segments < 2 || !self.segments.is_multiple_of(1 << halvings) {
             return refuse(
-                format!("{} segments cannot be halved {} times", self.segments, self.scales - 1),
+                format!("{} segments cannot be halved {halvings} times", self.segments),
                 "use a multiple of 2^(scales - 1)",
             );
         }
         check_top(self.top, self.segments)?;
-        check_weights(&[("smoothness", self.smoothness), ("sparsity", self.sparsity)])?;
+        check_dropout(self.encoder_dropout)?;
+        check_dropout(self.classifier_dropout)?;
+        check_weights(&[
+            ("alpha_score", self.alpha_score),
+            ("alpha_feature", self.alpha_feature),
+            ("smoothness", self.smoothness),
+            ("sparsity", self.sparsity),
+            ("lambda_unerased", self.lambda_unerased),
+            ("lambda_erased", self.lambda_erased),
+        ])?;
+        if !(0.0..=1.0).contains(&self.erase_threshold) {
+            return refuse(format!("erase_threshold {}", self.erase_threshold), "use 0 to 1");
+        }
         if self.heads == 0 || self.width.is_some_and(|width| width == 0 || !width.is_multiple_of(self.heads)) {
             return refuse(
                 format!("width {:?} is no multiple of {} heads", self.width, self.heads),

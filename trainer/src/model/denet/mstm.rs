@@ -27,7 +27,7 @@ pub struct Scale<B: Backend> {
 /// Multi-scale temporal modelling.
 #[derive(Module, Debug)]
 pub struct Mstm<B: Backend> {
-    /// Scales 1 to S. The bias of Eq. 4 is that of the first scale's `fuse`; the others have none.
+    /// Scales 1 to S; without any, features pass as they are. The bias of Eq. 4 is that of the first scale's `fuse`; the others have none.
     pub scales: Vec<Scale<B>>,
 }
 
