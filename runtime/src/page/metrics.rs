@@ -153,7 +153,7 @@ fn gauges(page: &mut Page, cameras: &[Camera]) {
     page.family("tadpole_camera_health", "gauge", "1 for the state that a camera is in.");
     for camera in cameras {
         for state in [HealthState::Ok, HealthState::Reduced, HealthState::Degraded] {
-            let Ok(Value::String(name)) = serde_json::to_value(state) else { continue };
+            let Ok(Value::String(name)) = serde_json::to_value(&state) else { continue };
             let labels = [("camera", camera.name.as_str()), ("state", &name)];
             page.sample("tadpole_camera_health", &labels, u8::from(camera.state == state));
         }
