@@ -153,9 +153,9 @@ fn gauges(page: &mut Page, cameras: &[Camera]) {
     page.family("tadpole_camera_health", "gauge", "1 for the state that a camera is in.");
     for camera in cameras {
         for state in [HealthState::Ok, HealthState::Reduced, HealthState::Degraded] {
-            let Ok(Value::String(name)) = serde_json::to_value(&state) else { continue };
-            let labels = [("camera", camera.name.as_str()), ("state", &name)];
-            page.sample("tadpole_camera_health", &labels, u8::from(camera.state == state));
+            let is = u8::from(camera.state == state);
+            let Ok(Value::String(name)) = serde_json::to_value(state) else { continue };
+            page.sample("tadpole_camera_health", &[("camera", camera.name.as_str()), ("state", &name)], is);
         }
     }
     page.family("tadpole_score", "gauge", "Score of the newest segment, 0 to 1; NaN when it is none.");

@@ -85,7 +85,7 @@ mod served {
             let stop = Arc::clone(&ended);
             let run = move || {
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                let listens = |_| _ = say.try_send(Ok(()));
+                let listens = |_: SocketAddr| _ = say.try_send(Ok(()));
                 let served = serve(address, &desk, &listens, &|| stop.load(Ordering::Relaxed));
                 if let Err(error) = served {
                     // Whoever started it is told if it still listens, and reads the log otherwise.
