@@ -168,7 +168,7 @@ pub fn read_log(run: &Run) -> Result<Vec<LogLine>> {
     let corrupt = |error: csv::Error| {
         Error::corrupt(path.display().to_string(), error.to_string(), "go on with the run: it is written anew")
     };
-    csv::Reader::from_path(&path).map_err(corrupt)?.deserialize().collect::<Result<_, _>>().map_err(corrupt)
+    csv::Reader::from_path(&path).map_err(corrupt)?.deserialize::<LogLine>().collect::<Result<_, _>>().map_err(corrupt)
 }
 
 fn learn<B, M>(mut run: Run, config: &M::Config, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome>

@@ -91,8 +91,11 @@ pub fn read(run: &Path, step: u64) -> Result<Vec<WatchLine>> {
         return Ok(Vec::new());
     }
     let corrupt = |error: csv::Error| Error::corrupt(path.display().to_string(), error.to_string(), "remove the file");
-    let lines: Vec<WatchLine> =
-        csv::Reader::from_path(&path).map_err(corrupt)?.deserialize().collect::<Result<_, _>>().map_err(corrupt)?;
+    let lines: Vec<WatchLine> = csv::Reader::from_path(&path)
+        .map_err(corrupt)?
+        .deserialize::<WatchLine>()
+        .collect::<Result<_, _>>()
+        .map_err(corrupt)?;
     Ok(lines.into_iter().filter(|line| line.step <= step).collect())
 }
 

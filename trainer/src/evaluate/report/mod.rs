@@ -117,7 +117,9 @@ fn head(ways: &[Way<'_>], run: Option<&Run>, fps: f64) -> String {
         }
     }
     let titles: Vec<&str> = std::iter::once("").chain(COLUMNS.map(|(title, _)| title)).collect();
-    let row = |way: &Way<'_>| std::iter::once(way.name.to_owned()).chain(cells(&way.judged.figures)).collect();
+    let row = |way: &Way<'_>| -> Vec<String> {
+        std::iter::once(way.name.to_owned()).chain(cells(&way.judged.figures)).collect()
+    };
     html.push(table(&titles, &ways.iter().map(row).collect::<Vec<Vec<String>>>()));
     html.push(paragraph(
         "In brackets: where the figure might lie with other videos of the same kind (95 %, by resampling videos). Offline, a \

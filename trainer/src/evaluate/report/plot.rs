@@ -85,7 +85,7 @@ impl Axis {
 
     /// Scores from .0001 to .9999, as odds: the ends, where trained scores gather, take as much room as the middle.
     pub fn odds(title: &str) -> Self {
-        let ticks = [0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999].map(|value| (value, value.to_string())).to_vec();
+        let ticks = [0.001_f64, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999].map(|value| (value, value.to_string())).to_vec();
         Self { title: title.into(), low: 1e-4, high: 1.0 - 1e-4, scale: Scale::Odds, ticks }
     }
 

@@ -16,7 +16,7 @@ fn frames(scored: &[Scored<'_>]) -> Result<Vec<Observation>> {
 
 /// Frames in events and elsewhere whose score is above each score that there is, from the highest down; begins with none.
 fn counts(curve: &Curve) -> Vec<(f32, f64, f64)> {
-    let (mut found, mut wrong) = (0, 0);
+    let (mut found, mut wrong) = (0_u64, 0_u64);
     let mut counts = vec![(f32::INFINITY, 0.0, 0.0)];
     for step in curve.steps() {
         found += step.positives;
@@ -35,7 +35,7 @@ fn roc(counts: &[(f32, f64, f64)]) -> Vec<(f64, f64)> {
 /// `(recall, precision)`, from the strictest threshold to none.
 fn precision_recall(counts: &[(f32, f64, f64)]) -> Vec<(f64, f64)> {
     let positives = counts.last().map_or(0.0, |last| last.1);
-    let of = |(_, found, wrong): &(f32, f64, f64)| (found / positives.max(1.0), found / (found + wrong));
+    let of = |(_, found, wrong): &(f32, f64, f64)| (found / positives.max(1.0), found / (found + wrong).max(1.0));
     counts.iter().skip(1).map(of).collect()
 }
 

@@ -53,7 +53,7 @@ pub(super) fn rightness(scored: &[Scored<'_>]) -> Result<Vec<Option<f64>>> {
     let events = Ladder::new(all.iter().flatten().map(|row| (row.score, row.positives)).collect());
     let others = Ladder::new(all.iter().flatten().map(|row| (row.score, row.negatives)).collect());
     let of = |(item, rows): (&Scored<'_>, &Vec<Observation>)| -> Option<f64> {
-        let (mut sum, mut frames) = (0.0, 0);
+        let (mut sum, mut frames) = (0.0_f64, 0_u64);
         for row in rows {
             let (share, count) = if item.video.entry.abnormal {
                 (others.below(row.score)?, row.positives)
