@@ -19,9 +19,9 @@ mod control;
 mod fleet;
 mod models;
 mod outbox;
-mod recorder;
 #[cfg(feature = "page")]
 mod page;
+mod recorder;
 mod stop;
 mod watcher;
 

@@ -88,9 +88,9 @@ mod tests {
 
     #[test]
     fn the_spread_is_that_of_a_sample() {
-        let (mean, deviation) = spread(&[0.70, 0.72, 0.77]).unwrap();
+        let (mean, of_sample) = spread(&[0.70, 0.72, 0.77]).unwrap();
         // Squares .0009, .0001, .0016 about .73, over 2.
-        assert!((mean - 0.73).abs() < 1e-12 && (deviation.unwrap() - 0.0013_f64.sqrt()).abs() < 1e-12);
+        assert!((mean - 0.73).abs() < 1e-12 && (of_sample.unwrap() - 0.0013_f64.sqrt()).abs() < 1e-12);
         assert_eq!(spread(&[0.5]), Some((0.5, None)));
         assert_eq!(spread(&[]), None);
         let each = [Some(0.7), None].map(|ap| Figures::of([Some(0.6), ap, None, None]));

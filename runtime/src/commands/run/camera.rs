@@ -18,8 +18,8 @@ use runtime::source::paced::Paced;
 use runtime::source::sim::SimSource;
 use runtime::store::live::Live;
 
-use super::fleet::Fleet;
 use super::super::page::View;
+use super::fleet::Fleet;
 use super::stop::Stop;
 
 /// What all cameras of a run share.

@@ -23,7 +23,7 @@ use super::{Figures, Scored, detection};
 use crate::dataset::{Dataset, Split, Video};
 use crate::files::write_atomic;
 use crate::train::Run;
-use page::{Section, escape, page, paragraph, table};
+use page::{escape, page, paragraph, table};
 
 /// False alarms an hour of the working point that the plots mark.
 const WORKING_RATE: f64 = 2.0;
