@@ -7,6 +7,7 @@ pub mod export;
 pub mod extract;
 pub mod extractor;
 mod files;
+pub mod import;
 pub mod model;
 pub mod onnx;
 pub mod progress;

@@ -9,6 +9,7 @@ use trainer::evaluate::command::EvaluateArgs;
 use trainer::export::command::ExportArgs;
 use trainer::extract::ExtractArgs;
 use trainer::extractor::ExtractorArgs;
+use trainer::import::ImportArgs;
 use trainer::provision::ProvisionArgs;
 use trainer::push::PushArgs;
 use trainer::simulate::SimulateArgs;
@@ -17,7 +18,7 @@ use trainer::train::command::TrainArgs;
 
 /// Train anomaly detectors from videos labelled as a whole, and export them for cameras.
 ///
-/// In the order of a life: simulate (or film), extractor, extract, train, evaluate, keygen, export, site, provision, push.
+/// In the order of a life: simulate (or film), extractor, extract (or import), train, evaluate, keygen, export, site, provision, push.
 #[derive(Parser)]
 #[command(name = "tadpole-trainer", version)]
 struct Cli {
@@ -35,6 +36,11 @@ enum Command {
     Extractor(ExtractorArgs),
     /// Turn recordings into a data set of segment features, through the camera's own pipeline.
     Extract(ExtractArgs),
+    /// Turn published features, lists and truth files into a data set.
+    ///
+    /// Everything is found in the SOURCEs by its name. Videos whose features and truth differ in length are cut to the whole rows
+    /// that both have; DIR/import.csv says which, and by how much.
+    Import(ImportArgs),
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
     /// Make the key that signs bundles.
@@ -63,6 +69,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => trainer::simulate::run(&args),
         Command::Extractor(args) => trainer::extractor::run(&args),
         Command::Extract(args) => trainer::extract::run(&args),
+        Command::Import(args) => trainer::import::run(&args),
         Command::Train(args) => trainer::train::command::run(&args),
         Command::Evaluate(args) => trainer::evaluate::command::run(&args),
         Command::Keygen { file } => trainer::export::command::keygen(&file),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! train.csv, test.csv     video,label,frames,events    (label 0 or 1; events `first-last;first-last`, 1-based frames)
-//! train/VIDEO.npy         [T, D] or [T, crops, D], float16 or float32, one row per segment, in time order
+//! train/VIDEO.npy         [T, D] or [T, crops, D], floats of any size, one row per segment, in time order
 //! contract.json           the feature contract (absent: an external one of the first file's width)
 //! ```
 //!
@@ -10,7 +10,7 @@
 //! Either list may be missing: asking for its videos is the error.
 
 pub mod list;
-mod npy;
+pub(crate) mod npy;
 mod reduce;
 mod statistics;
 pub mod write;
