@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod dataset;
+pub mod embed;
 pub mod evaluate;
 pub mod export;
 pub mod extract;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use trainer::bench::BenchHeadsArgs;
+use trainer::embed::EmbedArgs;
 use trainer::evaluate::command::EvaluateArgs;
 use trainer::export::command::ExportArgs;
 use trainer::extract::ExtractArgs;
@@ -41,6 +42,8 @@ enum Command {
     /// Everything is found in the SOURCEs by its name. Videos whose features and truth differ in length are cut to the whole rows
     /// that both have; DIR/import.csv says which, and by how much.
     Import(ImportArgs),
+    /// Turn timed captions into a vector of text beside each row of a data set, for `train --text`.
+    Embed(EmbedArgs),
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
     /// Make the key that signs bundles.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Extractor(args) => trainer::extractor::run(&args),
         Command::Extract(args) => trainer::extract::run(&args),
         Command::Import(args) => trainer::import::run(&args),
+        Command::Embed(args) => trainer::embed::run(&args),
         Command::Train(args) => trainer::train::command::run(&args),
         Command::Evaluate(args) => trainer::evaluate::command::run(&args),
         Command::Keygen { file } => trainer::export::command::keygen(&file),

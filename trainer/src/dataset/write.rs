@@ -36,12 +36,12 @@ pub(crate) fn write_crops(path: &Path, header: &Header, rows: &[f32], element: E
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    let shape = [count as u64, crops as u64, width as u64];
-    let shape = if crops == 1 { &[shape[0], shape[2]][..] } else { &shape[..] };
+    let [count, crops, width] = [count as u64, crops as u64, width as u64];
+    let shape = if crops == 1 { vec![count, width] } else { vec![count, crops, width] };
     let bytes = if element == Element::Half {
-        encoded(shape, rows.iter().map(|&value| f16::from_f32(value)))
+        encoded(&shape, rows.iter().map(|&value| f16::from_f32(value)))
     } else {
-        encoded(shape, rows.iter().copied())
+        encoded(&shape, rows.iter().copied())
     };
     write_atomic(path, &bytes.map_err(failed)?)
 }

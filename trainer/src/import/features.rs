@@ -48,7 +48,7 @@ impl Source {
             (false, ..) => None,
             (true, Some(path), _) => Some((path.clone(), outline(path, 2)?)),
             (true, None, first) => {
-                let path = first.map_or_else(|| Path::new(video), |(path, _)| path);
+                let path = first.map_or_else(|| Path::new(video), |(path, _)| path.as_path());
                 let remedy = format!("add {video}__vggish.npy to the sources, or leave out --audio");
                 return Err(refused(path, "has no sound beside it", remedy));
             }

@@ -1,5 +1,6 @@
 //! Small folders in the published layouts, made up. A feature is `1000 row + 10 crop + column` unless said.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -20,8 +21,8 @@ struct Line {
 /// `import LAYOUT SOURCE OUT FLAGS`, in the folder `root`.
 fn import(root: &Path, layout: &str, flags: &[&str]) -> Result<Dataset> {
     let (source, out) = (root.join("published"), root.join("out"));
-    let mut words: Vec<std::ffi::OsString> = vec!["import".into(), layout.into(), source.into(), out.clone().into()];
-    words.extend(flags.iter().map(Into::into));
+    let mut words: Vec<OsString> = vec!["import".into(), layout.into(), source.into(), out.clone().into()];
+    words.extend(flags.iter().map(OsString::from));
     run(&Line::try_parse_from(words).unwrap().args)?;
     Dataset::open(&out)
 }
@@ -278,7 +279,7 @@ fn shanghaitech_with_an_array_of_labels_per_video() {
     assert_eq!(abnormal.read().unwrap().data[8], 8.0);
     let written = fs::read(&abnormal.path).unwrap();
     assert!(String::from_utf8_lossy(&written[..64]).contains("<f2"), "float16 stays float16");
-    assert_eq!(video(&dataset, Split::Test, "01_001").entry.events, []);
+    assert!(video(&dataset, Split::Test, "01_001").entry.events.is_empty());
 }
 
 #[test]
