@@ -37,6 +37,9 @@ pub struct EvaluateArgs {
     /// a 95 % interval by paired resampling of the videos.
     #[arg(long, value_name = "RUN|BUNDLE")]
     against: Option<PathBuf>,
+    /// The data set (or folder of text) with the captions' vectors, for models that take them in [default: DATASET].
+    #[arg(long, value_name = "DATASET")]
+    text: Option<PathBuf>,
     /// Frames a second of the recordings, for delays and rates.
     #[arg(long, default_value_t = 25.0)]
     fps: f64,
@@ -154,6 +157,8 @@ pub fn judge_bundle(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -
 /// Judge a RUN, and add a line to its `results.jsonl`.
 pub fn judge_run(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -> Result<Judged> {
     let run = Run::open(path)?;
+    // One data set may be judged by models with text and without.
+    let dataset = &if run.file.settings.model.text().is_some() { dataset.with_text()? } else { dataset.clone() };
     check_contract(&run.file.contract, dataset)?;
     let mut judged = judge(dataset, run.file.settings.model.segments(), streaming, fps, &mut *run_scorer(&run)?)?;
     judged.json["model"] = json!({
@@ -180,7 +185,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     if !(args.fps > 0.0 && args.fps.is_finite()) {
         return Err(Error::invalid("--fps", "is not above 0", "give the recordings' frame rate"));
     }
-    let dataset = Dataset::open(&args.dataset)?;
+    let mut dataset = Dataset::open(&args.dataset)?;
+    dataset.text_root = args.text.clone().unwrap_or(dataset.text_root);
     let mut judged = judge_any(args, &args.run, &dataset)?;
     if let Some(other) = &args.against {
         judged.json["against"] = compared(&judged, &judge_any(args, other, &dataset)?, other);
