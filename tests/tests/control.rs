@@ -420,8 +420,8 @@ impl SmallDisk<'_> {
         std::fs::create_dir(place.path("store")).unwrap();
         let mut run = Command::new("unshare");
         run.args(["--mount", "sh", "-c", "mount -t tmpfs -o size=128m tmpfs \"$0\" && exec \"$@\""]);
-        let allowed =
-            Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs"]).arg(place.path("store"));
+        let mut allowed = Command::new("unshare");
+        allowed.args(["--mount", "mount", "-t", "tmpfs", "tmpfs"]).arg(place.path("store"));
         allowed.status().is_ok_and(|status| status.success()).then(|| {
             run.arg(place.path("store")).arg(program("tadpole"));
             Firmware::start_by(place, run)

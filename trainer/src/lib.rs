@@ -3,11 +3,13 @@
 pub mod ablate;
 pub mod bench;
 pub mod dataset;
+pub mod embed;
 pub mod evaluate;
 pub mod export;
 pub mod extract;
 pub mod extractor;
 mod files;
+pub mod import;
 pub mod model;
 pub mod onnx;
 pub mod progress;

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use trainer::ablate::AblateArgs;
 use trainer::bench::BenchHeadsArgs;
+use trainer::embed::EmbedArgs;
 use trainer::evaluate::command::EvaluateArgs;
 use trainer::evaluate::compare::CompareArgs;
 use trainer::export::command::ExportArgs;
 use trainer::extract::ExtractArgs;
 use trainer::extractor::ExtractorArgs;
+use trainer::import::ImportArgs;
 use trainer::provision::ProvisionArgs;
 use trainer::push::PushArgs;
 use trainer::simulate::SimulateArgs;
@@ -19,7 +21,7 @@ use trainer::train::command::TrainArgs;
 
 /// Train anomaly detectors from videos labelled as a whole, and export them for cameras.
 ///
-/// In the order of a life: simulate (or film), extractor, extract, train, evaluate, keygen, export, site, provision, push.
+/// In the order of a life: simulate (or film), extractor, extract (or import), train, evaluate, keygen, export, site, provision, push.
 #[derive(Parser)]
 #[command(name = "tadpole-trainer", version)]
 struct Cli {
@@ -37,6 +39,13 @@ enum Command {
     Extractor(ExtractorArgs),
     /// Turn recordings into a data set of segment features, through the camera's own pipeline.
     Extract(ExtractArgs),
+    /// Turn published features, lists and truth files into a data set.
+    ///
+    /// Everything is found in the SOURCEs by its name. Videos whose features and truth differ in length are cut to the whole rows
+    /// that both have; DIR/import.csv says which, and by how much.
+    Import(ImportArgs),
+    /// Turn timed captions into a vector of text beside each row of a data set, for `train --text`.
+    Embed(EmbedArgs),
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
     Compare(CompareArgs),
@@ -67,6 +76,8 @@ fn main() -> ExitCode {
         Command::Simulate(args) => trainer::simulate::run(&args),
         Command::Extractor(args) => trainer::extractor::run(&args),
         Command::Extract(args) => trainer::extract::run(&args),
+        Command::Import(args) => trainer::import::run(&args),
+        Command::Embed(args) => trainer::embed::run(&args),
         Command::Train(args) => trainer::train::command::run(&args),
         Command::Evaluate(args) => trainer::evaluate::command::run(&args),
         Command::Compare(args) => trainer::evaluate::compare::run(&args),

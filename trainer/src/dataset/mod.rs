@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! train.csv, test.csv     video,label,frames,events    (label 0 or 1; events `first-last;first-last`, 1-based frames)
-//! train/VIDEO.npy         [T, D] or [T, crops, D], float16 or float32, one row per segment, in time order
+//! train/VIDEO.npy         [T, D] or [T, crops, D], floats of any size, one row per segment, in time order
 //! contract.json           the feature contract (absent: an external one of the first file's width)
 //! ```
 //!
@@ -10,9 +10,10 @@
 //! Either list may be missing: asking for its videos is the error.
 
 pub mod list;
-mod npy;
+pub(crate) mod npy;
 mod reduce;
 mod statistics;
+pub mod text;
 pub mod write;
 
 use std::path::{Path, PathBuf};
@@ -52,14 +53,19 @@ pub struct Video {
     pub entry: Entry,
     /// Its feature file.
     pub path: PathBuf,
-    /// Shape and element type of that file.
+    /// Shape of its rows; with text, that is in their width.
     pub header: Header,
+    /// The file of its text, in a data set that is read with it.
+    pub text: Option<PathBuf>,
 }
 
 impl Video {
     /// Read its rows.
     pub fn read(&self) -> Result<Rows> {
-        npy::read(&self.path, &self.header)
+        match &self.text {
+            None => npy::read(&self.path, &self.header),
+            Some(text) => text::joined(&npy::read(&self.path, &npy::header(&self.path)?)?, text),
+        }
     }
 }
 
@@ -70,6 +76,8 @@ pub struct Dataset {
     pub root: PathBuf,
     /// How its features were made.
     pub contract: FeatureContract,
+    /// Where its text is, for models that take it in ([`Dataset::with_text`]): its own folder, unless said.
+    pub text_root: PathBuf,
     train: Option<Vec<Video>>,
     test: Option<Vec<Video>>,
 }
@@ -106,7 +114,7 @@ impl Dataset {
             ));
         }
         let contract = contract.ok_or_else(|| no_videos(root))?;
-        Ok(Self { root: root.to_path_buf(), contract, train, test })
+        Ok(Self { root: root.to_path_buf(), contract, text_root: root.to_path_buf(), train, test })
     }
 
     /// Width of one feature row.
@@ -120,6 +128,12 @@ impl Dataset {
             Split::Train => self.train.is_some(),
             Split::Test => self.test.is_some(),
         }
+    }
+
+    /// All videos, list by list.
+    pub fn all(&self) -> impl Iterator<Item = (Split, &Video)> {
+        let train = self.train.iter().flatten().map(|video| (Split::Train, video));
+        train.chain(self.test.iter().flatten().map(|video| (Split::Test, video)))
     }
 
     /// The videos of a list, at least one.
@@ -189,7 +203,7 @@ fn open_video(root: &Path, split: Split, entry: Entry, contract: &mut Option<Fea
             format!("extract it with the same extractor as the others ({})", expected.name),
         ));
     }
-    Ok(Video { entry, path, header })
+    Ok(Video { entry, path, header, text: None })
 }
 
 #[cfg(test)]

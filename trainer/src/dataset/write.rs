@@ -5,16 +5,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use firmware_config::FeatureContract;
+use half::f16;
 use npyz::WriterBuilder;
 use runtime::{Error, Result};
 
 use super::list::Line;
-use super::{Entry, Split};
+use super::npy::Element;
+use super::{Entry, Header, Split};
 use crate::files::write_atomic;
 
 /// Write `rows` `[T, width]`, T at least 1, as a float32 array to `path`; its folder is made.
 pub fn write_rows(path: &Path, width: usize, rows: &[f32]) -> Result<()> {
-    if rows.is_empty() || !rows.len().is_multiple_of(width) {
+    let header = Header { rows: rows.len() / width.max(1), crops: 1, width };
+    write_crops(path, &header, rows, Element::Float)
+}
+
+/// Write `[T, D]`, or with several crops `[T, crops, D]`, T at least 1, in float16 or float32; its folder is made.
+pub(crate) fn write_crops(path: &Path, header: &Header, rows: &[f32], element: Element) -> Result<()> {
+    let Header { rows: count, crops, width } = *header;
+    if rows.is_empty() || rows.len() != count * crops * width {
         return Err(Error::invalid(
             path.display().to_string(),
             format!("would hold {} numbers, no whole rows of width {width}", rows.len()),
@@ -27,16 +36,26 @@ pub fn write_rows(path: &Path, width: usize, rows: &[f32]) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    let mut bytes = Vec::with_capacity(rows.len() * 4 + 128);
-    let mut npy = npyz::WriteOptions::<f32>::new()
-        .default_dtype()
-        .shape(&[(rows.len() / width) as u64, width as u64])
-        .writer(&mut bytes)
-        .begin_nd()
-        .map_err(failed)?;
-    npy.extend(rows.iter().copied()).map_err(failed)?;
-    npy.finish().map_err(failed)?;
-    write_atomic(path, &bytes)
+    let [count, crops, width] = [count as u64, crops as u64, width as u64];
+    let shape = if crops == 1 { vec![count, width] } else { vec![count, crops, width] };
+    let bytes = if element == Element::Half {
+        encoded(&shape, rows.iter().map(|&value| f16::from_f32(value)))
+    } else {
+        encoded(&shape, rows.iter().copied())
+    };
+    write_atomic(path, &bytes.map_err(failed)?)
+}
+
+/// An array of this shape, as a file.
+fn encoded<T>(shape: &[u64], values: impl ExactSizeIterator<Item = T>) -> std::io::Result<Vec<u8>>
+where
+    T: npyz::AutoSerialize,
+{
+    let mut bytes = Vec::with_capacity(values.len() * size_of::<T>() + 128);
+    let mut npy = npyz::WriteOptions::<T>::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd()?;
+    npy.extend(values)?;
+    npy.finish()?;
+    Ok(bytes)
 }
 
 /// Write the list of `split` in the data set `root`; nothing where there are no entries.
@@ -90,6 +109,20 @@ impl Writer {
     pub fn add(&mut self, split: Split, entry: Entry, rows: &[f32]) -> Result<()> {
         let path = self.root.join(split.name()).join(format!("{}.npy", entry.video));
         write_rows(&path, self.contract.feature_width as usize, rows)?;
+        self.entries.push((split, entry));
+        Ok(())
+    }
+
+    /// Add one video of `[T, crops, D]`, written as `element` (float32 where that is not float16).
+    pub(crate) fn add_crops(
+        &mut self,
+        split: Split,
+        entry: Entry,
+        (header, rows): (&Header, &[f32]),
+        element: Element,
+    ) -> Result<()> {
+        let path = self.root.join(split.name()).join(format!("{}.npy", entry.video));
+        write_crops(&path, header, rows, element)?;
         self.entries.push((split, entry));
         Ok(())
     }

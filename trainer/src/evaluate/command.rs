@@ -44,6 +44,9 @@ pub struct EvaluateArgs {
     /// Write a page of plots, DIR/index.html: a single file, for a browser without a network.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// The data set (or folder of text) with the captions' vectors, for models that take them in [default: DATASET].
+    #[arg(long, value_name = "DATASET")]
+    text: Option<PathBuf>,
     /// Frames a second of the recordings, for delays and rates.
     #[arg(long, default_value_t = 25.0)]
     fps: f64,
@@ -175,6 +178,8 @@ pub fn judge_bundle(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -
 /// Judge a RUN, and add a line to its `results.jsonl`.
 pub fn judge_run(path: &Path, dataset: &Dataset, streaming: bool, fps: f64) -> Result<Judged> {
     let run = Run::open(path)?;
+    // One data set may be judged by models with text and without.
+    let dataset = &if run.file.settings.model.text().is_some() { dataset.with_text()? } else { dataset.clone() };
     check_contract(&run.file.contract, dataset)?;
     let mut judged = judge(dataset, run.file.settings.model.segments(), streaming, fps, &mut *run_scorer(&run)?)?;
     judged.json["model"] = json!({
@@ -203,7 +208,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     if args.report.is_some() && several {
         return Err(report::of_several(&args.run));
     }
-    let dataset = Dataset::open(&args.dataset)?;
+    let mut dataset = Dataset::open(&args.dataset)?;
+    dataset.text_root = args.text.clone().unwrap_or(dataset.text_root);
     let mut judged = judge_any(args, &args.run, &dataset)?;
     judged.json["warnings"] = json!(judged.warnings());
     if let Some(other) = &args.against {

@@ -7,6 +7,7 @@ pub(crate) fn video(abnormal: bool, frames: u64, events: &[(u64, u64)], rows: us
         entry: Entry { video: "v".into(), abnormal, frames: Some(frames), events: events.to_vec() },
         path: PathBuf::new(),
         header: Header { rows, crops: 1, width: 1 },
+        text: None,
     }
 }
 

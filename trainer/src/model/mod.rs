@@ -38,6 +38,7 @@ use crate::train::{Preset, Recipe};
 pub use batch_norm::BatchNorm;
 pub use classifier::Classifier;
 pub use init::{Init, linear};
+pub use mtn::{Fusion, TextConfig};
 pub use noise::Noise;
 pub use peers::Peers;
 
@@ -99,6 +100,20 @@ macro_rules! models {
                 }
             }
 
+            /// The text that the model takes in beside the features.
+            pub fn text(&self) -> Option<TextConfig> {
+                match self {
+                    $(Self::$name(config) => config.text(),)+
+                }
+            }
+
+            /// Have the model take text in; false where it cannot.
+            pub fn set_text(&mut self, text: TextConfig) -> bool {
+                match self {
+                    $(Self::$name(config) => config.set_text(text),)+
+                }
+            }
+
             /// What the command line may set.
             pub fn knobs(&mut self) -> Knobs<'_> {
                 match self {
@@ -143,6 +158,16 @@ pub trait DetectorConfig: Clone + Default + Sync {
 
     /// As the preset has it, and how it is trained then.
     fn preset(self, preset: Preset) -> (Self, Recipe);
+
+    /// The text that the model takes in beside the features; none unless said.
+    fn text(&self) -> Option<TextConfig> {
+        None
+    }
+
+    /// Have the model take text in; false where it cannot, as most.
+    fn set_text(&mut self, _text: TextConfig) -> bool {
+        false
+    }
 
     /// What the command line may set; none unless said.
     fn knobs(&mut self) -> Knobs<'_> {

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::seeds::{lines, train_seeds};
 use super::{Choose, Device, Preset, Run, Settings, train};
 use crate::dataset::Dataset;
+use crate::dataset::text::{self, TextContract};
 use crate::evaluate::table::table;
-use crate::model::{Knobs, Model};
+use crate::model::{Fusion, Knobs, Model, TextConfig};
 use crate::progress::say;
 use crate::seeds::{self, SeedRange};
 
@@ -69,6 +70,13 @@ pub struct TrainArgs {
     /// held-out videos.
     #[arg(long, value_name = "N")]
     patience: Option<u64>,
+    /// Learn from captions too, that `embed` has put into this data set (or folder of text) of the same videos: mtn alone, and for
+    /// workstations alone, as cameras have no captions.
+    #[arg(long, value_name = "DATASET")]
+    text: Option<PathBuf>,
+    /// How text and pictures meet [default: concat].
+    #[arg(long, value_enum, requires = "text")]
+    fusion: Option<Fusion>,
     /// Go on with an interrupted run, with the settings that it was begun with; --steps may be larger.
     #[arg(long)]
     resume: bool,
@@ -111,6 +119,22 @@ impl TrainArgs {
         }
         Ok(settings)
     }
+
+    /// The data set, with the text that the model takes in, if it does.
+    fn dataset(&self, settings: &mut Settings) -> Result<Dataset> {
+        let mut dataset = Dataset::open(&self.dataset)?;
+        if let Some(from) = &self.text {
+            let width = TextContract::read(&text::folder(from))?.width as usize;
+            let begun = settings.model.text().map(|text| text.fusion);
+            let fusion = self.fusion.or(begun).unwrap_or_default();
+            if !settings.model.set_text(TextConfig { width, fusion }) {
+                let problem = format!("{} takes no text in", settings.model.name());
+                return Err(Error::invalid("--text", problem, "use --model mtn, or leave the flag out"));
+            }
+            dataset.text_root.clone_from(from);
+        }
+        if settings.model.text().is_some() { dataset.with_text() } else { Ok(dataset) }
+    }
 }
 
 /// Give a model's setting the value of `flag`, if it was given; refused where the model has no such setting.
@@ -127,9 +151,9 @@ fn set<T>(flag: &str, model: &str, value: Option<T>, setting: Option<&mut T>) ->
 
 /// Run the command.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let settings = args.settings()?;
+    let mut settings = args.settings()?;
     args.device.check()?;
-    let dataset = Dataset::open(&args.dataset)?;
+    let dataset = args.dataset(&mut settings)?;
     if !args.seeds.is_empty() {
         let seeds = seeds::listed(&args.seeds)?;
         let summary = train_seeds(&dataset, &settings, &seeds, args.device, &args.out, args.resume)?;

@@ -41,6 +41,10 @@ pub fn train(
 ) -> Result<Outcome> {
     settings.check()?;
     device.check()?;
+    if settings.model.text().is_some() && !dataset.has_text() {
+        let problem = format!("is read without text, which {} takes in", settings.model.name());
+        return Err(Error::invalid(dataset.root.display().to_string(), problem, "name its text with --text"));
+    }
     let set = TrainingSet::load(dataset, settings, seed)?;
     let run =
         if resume { resumed(out, settings, seed, &set)? } else { new_run(dataset, settings, seed, device, out, &set)? };

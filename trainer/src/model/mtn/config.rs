@@ -3,6 +3,7 @@
 use runtime::Result;
 use serde::{Deserialize, Serialize};
 
+use super::text::TextConfig;
 use crate::model::settings::{check_dropout, check_segments, check_weights, refuse};
 use crate::model::{DetectorConfig, Knobs};
 use crate::train::{Preset, Recipe};
@@ -24,6 +25,9 @@ pub struct MtnConfig {
     pub smoothness: f64,
     /// Weight of their sparsity.
     pub sparsity: f64,
+    /// The text that is taken in beside the features; none, without captions.
+    #[serde(default)]
+    pub text: Option<TextConfig>,
 }
 
 impl MtnConfig {
@@ -35,7 +39,16 @@ impl MtnConfig {
 
 impl Default for MtnConfig {
     fn default() -> Self {
-        Self { width: None, segments: 64, dropout: 0.7, alpha: 1e-4, margin: 100.0, smoothness: 0.0, sparsity: 0.0 }
+        Self {
+            width: None,
+            segments: 64,
+            dropout: 0.7,
+            alpha: 1e-4,
+            margin: 100.0,
+            smoothness: 0.0,
+            sparsity: 0.0,
+            text: None,
+        }
     }
 }
 
@@ -44,8 +57,20 @@ impl DetectorConfig for MtnConfig {
         self.segments
     }
 
+    fn text(&self) -> Option<TextConfig> {
+        self.text
+    }
+
+    fn set_text(&mut self, text: TextConfig) -> bool {
+        self.text = Some(text);
+        true
+    }
+
     fn check(&self) -> Result<()> {
         check_segments(self.segments)?;
+        if self.text.is_some_and(|text| text.width < 8) {
+            return refuse("text of fewer than 8 numbers".into(), "use another encoder");
+        }
         if self.width.is_some_and(|width| width < 8) {
             return refuse(format!("width {:?} has no eighth", self.width), "use 8 or more");
         }

@@ -5,7 +5,7 @@
 use burn::backend::Flex;
 use burn::module::Param;
 use burn::tensor::Tensor;
-use runtime::Result;
+use runtime::{Error, Result};
 
 use super::network::{DILATIONS, NonLocal};
 use super::{Mtn, MtnConfig};
@@ -19,7 +19,16 @@ use crate::model::convolution::three;
 use crate::onnx::{GraphBuilder, Value};
 
 impl Exporter for Mtn<Flex> {
+    /// Refused: a model with a text branch. Whoever watches a road live has no captions of it, and without them its scores mean
+    /// nothing.
     fn head(&self, config: &MtnConfig, statistics: &Statistics, form: Form<'_>) -> Result<Vec<u8>> {
+        if self.text.is_some() {
+            return Err(Error::invalid(
+                "mtn",
+                "was trained with captions, which cameras do not have",
+                "train it without --text for cameras; `tadpole-trainer evaluate` judges it as it is",
+            ));
+        }
         let mut products = Products::new(form);
         let segments = config.segments;
         let doc = "Multi-scale temporal network: a window of raw segment features to one anomaly score per segment";

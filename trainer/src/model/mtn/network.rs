@@ -92,9 +92,8 @@ impl<B: Backend> Network<B> {
         self.norm.forward(joined, seen) + x
     }
 
-    /// With what a training pass saw taken in.
-    #[must_use]
-    pub fn observed(mut self, seen: &[f32]) -> Self {
+    /// With what a training pass saw taken in; what of it is others' is returned.
+    pub fn observed(mut self, seen: &[f32]) -> (Self, &[f32]) {
         let mut rest = seen;
         let mut take = |norm: BatchNorm<B>| {
             let (norm, left) = norm.observed(rest);
@@ -104,7 +103,7 @@ impl<B: Backend> Network<B> {
         self.branches = self.branches.into_iter().map(|branch| Branch { norm: take(branch.norm), ..branch }).collect();
         self.non_local.norm = take(self.non_local.norm);
         self.norm = take(self.norm);
-        self
+        (self, rest)
     }
 }
 

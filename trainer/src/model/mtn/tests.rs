@@ -163,3 +163,74 @@ fn every_weight_learns_and_statistics_are_taken_in() {
     let expected: Vec<f32> = before.iter().zip(seen).map(|(before, seen)| 0.9 * before + 0.1 * seen).collect();
     close(&values(model.network.norm.mean.val()), &expected);
 }
+
+fn with_text(fusion: Fusion) -> MtnConfig {
+    MtnConfig { text: Some(TextConfig { width: 9, fusion }), ..tiny() }
+}
+
+#[test]
+fn text_meets_pictures_beside_each_other_or_added() {
+    let device = device();
+    let x = wave([2, 20, 15], 0.3);
+    for (fusion, width) in [(Fusion::Concat, 16), (Fusion::Add, 8)] {
+        let config = with_text(fusion);
+        let model = Mtn::<Flex>::new(&config, 15, 1, &device);
+        let fused = model.features(x.clone(), &mut Noise::off(), None);
+        assert_eq!(fused.dims(), [2, 20, width]);
+        let branch = model.text.as_ref().unwrap();
+        let said = linear(branch.projection.as_ref().unwrap(), x.clone().narrow(2, 6, 9));
+        let said = branch.network.forward(said, None);
+        let seen = linear(model.projection.as_ref().unwrap(), x.clone().narrow(2, 0, 6));
+        let seen = model.network.forward(seen, None);
+        let expected = match fusion {
+            Fusion::Concat => Tensor::cat(vec![seen, said], 2),
+            Fusion::Add => relu(linear(branch.bridge.as_ref().unwrap(), seen)) + said,
+        };
+        close(&values(fused), &values(expected));
+        assert_eq!(model.scores(x.clone()).dims(), [2, 20]);
+    }
+}
+
+#[test]
+fn without_text_a_seed_gives_the_same_model() {
+    // The branch is drawn last: what pictures go through does not change with it.
+    let device = device();
+    let plain = Mtn::<Flex>::new(&tiny(), 6, 1, &device);
+    let said = Mtn::<Flex>::new(&with_text(Fusion::Add), 15, 1, &device);
+    assert_eq!(values(plain.network.join.weight.val()), values(said.network.join.weight.val()));
+    assert_eq!(values(plain.second.weight.val()), values(said.second.weight.val()));
+}
+
+#[test]
+fn every_weight_of_the_text_branch_learns_and_its_statistics_are_taken_in() {
+    type A = Autodiff<Flex>;
+    let device = device();
+    let config = with_text(Fusion::Add);
+    let mut model = Mtn::<A>::new(&config, 15, 1, &device);
+    let ones = || Param::from_tensor(Tensor::ones([2], &device));
+    model.network.non_local.norm.gamma = ones();
+    model.text = model.text.map(|mut branch| {
+        branch.network.non_local.norm.gamma = ones();
+        branch
+    });
+    let batch = Batch { windows: values(wave([4 * 20 * 15], 0.3)), pairs: 2, segments: 20, width: 15 };
+    let loss = model.loss(&config, &batch, &Peers::none(), &mut Noise::of_step(1, 0), &device);
+    let gradients = burn::optim::GradientsParams::from_grads(loss.total.backward(), &model);
+    assert_eq!(gradients.len() + 20, burn::module::list_param_ids(&model).len());
+    assert_eq!(loss.seen.len(), 2 * 2 * (3 * 2 + 2 + 8));
+    let model = model.observed(&loss.seen);
+    let seen = &loss.seen[loss.seen.len() - 16..loss.seen.len() - 8];
+    let expected: Vec<f32> = seen.iter().map(|seen| 0.1 * seen).collect();
+    close(&values(model.text.unwrap().network.norm.mean.val()), &expected);
+}
+
+#[test]
+fn a_model_with_text_does_not_leave_the_workstation() {
+    use crate::dataset::Statistics;
+    use crate::export::Exporter as _;
+    use crate::export::products::Form;
+    let config = with_text(Fusion::Concat);
+    let model = Mtn::<Flex>::new(&config, 15, 1, &device());
+    let error = model.head(&config, &Statistics::identity(15), Form::Float).unwrap_err();
+    assert!(error.to_string().contains("captions, which cameras do not have"), "{error}");
+}
