@@ -1,7 +1,6 @@
 //! The camera's end of the recorder: a [`Source`] that hands on what another gives, and shows the recorder some of it. The camera's thread
 //! copies a frame into a used buffer and goes on: when the recorder is behind, the frame is dropped and counted.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::take::RATE_HZ;
