@@ -27,11 +27,17 @@ pub struct Picture {
 }
 
 /// Makes pictures of frames; keeps its buffers.
-#[derive(Default)]
 pub struct Printer {
-    squeezer: Option<((u32, u32), Squeezer)>,
+    size: (u32, u32),
+    squeezer: Squeezer,
     rgb: Vec<u8>,
     out: Vec<u8>,
+}
+
+impl Default for Printer {
+    fn default() -> Self {
+        Self { size: (1, 1), squeezer: Squeezer::new(1, 1), rgb: Vec::new(), out: Vec::new() }
+    }
 }
 
 impl Printer {
@@ -44,12 +50,11 @@ impl Printer {
             return Ok(Picture { pts_ns, size: (frame.width, frame.height), jpeg: frame.jpeg.as_slice().into() });
         }
         let size = size_of(frame);
-        let squeezer = match &mut self.squeezer {
-            Some((of, squeezer)) if *of == size => squeezer,
-            other => &mut other.insert((size, Squeezer::new(size.0, size.1))).1,
-        };
+        if self.size != size {
+            (self.size, self.squeezer) = (size, Squeezer::new(size.0, size.1));
+        }
         self.rgb.resize((size.0 * size.1 * 3) as usize, 0);
-        squeezer.squeeze(frame, &mut self.rgb)?;
+        self.squeezer.squeeze(frame, &mut self.rgb)?;
         self.out.clear();
         JpegEncoder::new_with_quality(&mut self.out, QUALITY)
             .encode(&self.rgb, size.0, size.1, ExtendedColorType::Rgb8)

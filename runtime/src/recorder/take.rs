@@ -87,14 +87,15 @@ impl Take {
     /// When the disk refuses.
     pub fn see(&mut self, picture: &Picture) -> io::Result<()> {
         self.newest = Some(Arc::clone(&picture.jpeg));
-        let clip = match &mut self.clip {
+        let clip = match self.clip.take() {
             Some(clip) => clip,
-            none => {
+            None => {
                 let file = BufWriter::new(File::create_new(self.part.join("clip.avi"))?);
                 let avi = Avi::begin(file, picture.size, RATE_HZ)?;
-                none.insert(Clip { avi, size: picture.size, begin_ns: picture.pts_ns })
+                Clip { avi, size: picture.size, begin_ns: picture.pts_ns }
             }
         };
+        let clip = self.clip.insert(clip);
         let tick = (picture.pts_ns.saturating_sub(clip.begin_ns) + TICK_NS / 2) / TICK_NS;
         let frames = u64::from(clip.avi.frames());
         if tick >= TICKS_MAX || tick < frames || picture.size != clip.size {

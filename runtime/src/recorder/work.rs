@@ -119,10 +119,11 @@ impl Worker {
             }
             Note::Gap { camera } => {
                 self.cameras[camera].reel.clear();
-                match &mut self.cameras[camera].film {
-                    Some(film) if film.ended.is_none() => film.lost = true,
-                    _ => self.finish(camera, true),
+                if let Some(film) = self.cameras[camera].film.as_mut().filter(|film| film.ended.is_none()) {
+                    film.lost = true;
+                    return;
                 }
+                self.finish(camera, true);
             }
             Note::Alarm(event) => {
                 let Some(n) = self.cameras.iter().position(|camera| camera.name == event.camera) else { return };
