@@ -13,8 +13,6 @@ use runtime::pipeline::{Pipeline, RuleOverrides};
 use runtime::source::Stopper;
 use runtime::source::mask::PrivacyMask;
 use runtime::source::open::{self, Opened};
-use runtime::source::paced::Paced;
-use runtime::source::sim::SimSource;
 use runtime::store::live::Live;
 
 use super::stop::Stop;
@@ -54,7 +52,7 @@ impl Site<'_> {
     pub fn open(&self, number: usize, camera: &Camera) -> Result<Ready> {
         self.live.begin(number);
         let lead = self.live.lead();
-        let source = open_live(&camera.source)?;
+        let source = open::open_live(&camera.source)?;
         let source = self.masks[number].over(source);
         let (live, stopper) = match &source {
             Opened::Frames(frames) => (frames.info().live, frames.stopper()),
@@ -104,12 +102,4 @@ impl Site<'_> {
             }
         }
     }
-}
-
-/// Open a source as a camera: simulated roads run at the speed of life.
-fn open_live(uri: &str) -> Result<Opened> {
-    if uri.starts_with("sim://") {
-        return Ok(Opened::Frames(Box::new(Paced::new(SimSource::open(uri)?))));
-    }
-    open::open(uri)
 }
