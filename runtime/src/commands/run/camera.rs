@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use firmware_config::config::Camera;
 use runtime::Result;
+use runtime::alarm::duty::Arming;
 use runtime::health::shedding::Shed;
-use runtime::health::{Clock as _, Health, SystemClock};
+use runtime::health::{Clock as _, Health, SystemClock, date};
 use runtime::output::Outputs;
 use runtime::pipeline::watch::{Seen, Shared, Watch, lock};
 use runtime::pipeline::{Pipeline, RuleOverrides};
@@ -27,6 +28,8 @@ pub struct Site<'a> {
     pub masks: Vec<PrivacyMask>,
     /// Who is told.
     pub outputs: Shared<Outputs>,
+    /// Schedule, mute and test mode.
+    pub arming: Shared<Arming>,
     /// How many clips are looked at.
     pub shed: Shared<Shed>,
     /// The time.
@@ -80,6 +83,8 @@ impl Site<'_> {
             if live {
                 watch.look_at_one_in(lock(&self.shed).one_in);
             }
+            let duty = lock(&self.arming).duty(self.clock.now(), date::set_clock());
+            watch.on_duty(duty).iter().for_each(super::say);
             self.live.obey(number, &mut watch)?;
             let stepped = watch.step(self.clock.now());
             let (seen, event) = stepped.inspect_err(|error| self.live.failed(&camera.name, error))?;
