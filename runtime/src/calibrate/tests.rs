@@ -55,7 +55,7 @@ fn refused(footage: &Footage, rate: f64) -> String {
 #[test]
 fn the_rate_on_fresh_footage_lies_in_the_range_that_was_promised() {
     for (rush, least) in [(1.0, 7), (8.0, 8)] {
-        let fresh = road(30.0 * 24.0, 1000 + (rush > 1.0) as u64, rush);
+        let fresh = road(30.0 * 24.0, 1000 + u64::from(rush > 1.0), rush);
         let kept = |seed: u64| {
             let found = calibrate(&road(24.0, seed, rush), &RULE, 24.0).unwrap();
             let rate = levels::count(&fresh, &levels::at(&RULE, found.threshold)) as f64 / 30.0;

@@ -55,8 +55,8 @@ pub fn into_text(text: &str, config: &Config, threshold: f32, calibration: &Cali
     provenance.insert("low", value(shortest(*low)));
     provenance.insert("high", value(shortest(*high)));
     provenance.insert("segments", value(i64::try_from(*segments).unwrap_or(i64::MAX)));
-    provenance.insert("model", value(model));
-    provenance.insert("date", value(date));
+    provenance.insert("model", value(model.as_str()));
+    provenance.insert("date", value(date.as_str()));
     let item = match (inline, alarm.get("calibration").and_then(Item::as_table)) {
         (true, _) => value(provenance.into_inline_table()),
         (false, former) => {
@@ -68,7 +68,7 @@ pub fn into_text(text: &str, config: &Config, threshold: f32, calibration: &Cali
             Item::Table(provenance)
         }
     };
-    alarm.insert("calibration", item);
+    replace(alarm, "calibration", item);
     let text = document.to_string();
     let found = Config::from_toml(&text).map_err(|error| unlike(format!("would not be one any more: {error}")))?;
     if found == with_threshold(config, threshold, calibration.clone()) {
@@ -83,7 +83,15 @@ fn put(table: &mut dyn TableLike, key: &str, number: f64) {
     if let Some(former) = table.get(key).and_then(Item::as_value) {
         *new.decor_mut() = former.decor().clone();
     }
-    table.insert(key, Item::Value(new));
+    replace(table, key, Item::Value(new));
+}
+
+/// Put an item into a table. Inserting where there is one would take the comments before its key away.
+fn replace(table: &mut dyn TableLike, key: &str, item: Item) {
+    match table.get_mut(key) {
+        Some(former) => *former = item,
+        None => _ = table.insert(key, item),
+    }
 }
 
 /// A float as people write it: the shortest digits that mean it, and not those of the double beside it.

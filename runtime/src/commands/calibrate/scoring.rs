@@ -77,8 +77,10 @@ impl Scoring<'_> {
     /// # Errors
     /// When one of them cannot be opened.
     pub fn cameras(&self, cameras: &[Camera], time: Duration) -> Result<Footage> {
-        let open = |camera: &Camera| Ok(PrivacyMask::new(camera.into()).over(open::open_live(&camera.source)?));
-        let sources = cameras.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let opened = |camera: &Camera| -> Result<Opened> {
+            Ok(PrivacyMask::new(camera.into()).over(open::open_live(&camera.source)?))
+        };
+        let sources = cameras.iter().map(opened).collect::<Result<Vec<_>>>()?;
         let clock = SystemClock::start();
         let segments = AtomicU64::new(0);
         let (clock, segments) = (&clock, &segments);
