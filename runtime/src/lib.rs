@@ -8,6 +8,7 @@
 pub mod alarm;
 pub mod bench;
 pub mod bundle;
+pub mod calibrate;
 pub mod clip;
 #[cfg(feature = "control")]
 pub mod control;

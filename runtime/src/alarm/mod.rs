@@ -6,6 +6,11 @@
 //!     ▲         score < release       │
 //!     └───────────────────────────────┘
 //! ```
+//!
+//! [`duty`] says whether it is wanted now, by [`schedule`], mute and test mode.
+
+pub mod duty;
+pub mod schedule;
 
 /// When an alarm is raised and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,6 +132,14 @@ impl Alarm {
         }
     }
 
+    /// No alarm is wanted from now on: one that is on ends at `at_ns`, and nothing that was before hinders the next.
+    pub fn disarm(&mut self, at_ns: u64) -> Option<Decision> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::On { peak } => Some(Decision::Cleared { at_ns, peak }),
+            _ => None,
+        }
+    }
+
     fn count(&mut self, count: u32, peak: f32, at_ns: u64) -> Option<Decision> {
         if count >= self.rule.min_length {
             self.state = State::On { peak };
@@ -186,6 +199,15 @@ mod tests {
         assert_eq!(alarm.judge(0.9, 9, 1), Some(Decision::Raised { at_ns: 1 }));
         assert_eq!(alarm.interrupt(2), Some(Decision::Cleared { at_ns: 2, peak: 0.9 }));
         assert_eq!(alarm.interrupt(3), None);
+    }
+
+    #[test]
+    fn a_disarmed_alarm_ends_and_may_be_raised_at_once() {
+        let mut alarm = Alarm::new(AlarmRule { min_length: 1, min_segments: 1, cool_down_ns: 1000, ..RULE });
+        assert_eq!(alarm.judge(0.9, 9, 1), Some(Decision::Raised { at_ns: 1 }));
+        assert_eq!(alarm.disarm(2), Some(Decision::Cleared { at_ns: 2, peak: 0.9 }));
+        assert_eq!(alarm.disarm(3), None);
+        assert_eq!(alarm.judge(0.9, 9, 4), Some(Decision::Raised { at_ns: 4 }), "no cool-down");
     }
 
     #[test]

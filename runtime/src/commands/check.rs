@@ -11,6 +11,7 @@ use firmware_config::config::{CONFIG_BYTES_MAX, Config, GpioKind};
 use firmware_config::manifest::Manifest;
 use firmware_config::v4l::V4lUri;
 use firmware_config::wire;
+use runtime::alarm::schedule::Schedule;
 use runtime::bundle::{Bundle, SignatureStatus, demo_key, read};
 use runtime::source::npy::RowReader;
 use runtime::store::{Store, Trust, is_store};
@@ -144,6 +145,10 @@ fn check_config(path: &Path) -> Result<String> {
     }
     if !cfg!(feature = "rppal") && config.output.gpio.as_ref().is_some_and(|gpio| gpio.kind == GpioKind::Rppal) {
         line += "; this build drives no rppal lines (cargo feature `rppal`)";
+    }
+    if let Some(schedule) = &config.schedule {
+        Schedule::new(schedule)?;
+        let _ = write!(line, "; schedule in {}", schedule.time_zone);
     }
     line += &check_control(&config, path)?;
     line += &check_fleet(&config, path)?;

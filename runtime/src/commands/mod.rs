@@ -1,11 +1,16 @@
 //! The firmware's commands, one file each.
 
+use std::path::Path;
+
 use clap::Args;
 use firmware_config::config::{Camera, Config, EngineChoice};
+use runtime::bundle::Bundle;
 use runtime::engine::Engines;
+use runtime::store::{Store, Trust, is_store};
 use runtime::{Error, Result};
 
 pub mod bench;
+pub mod calibrate;
 pub mod cameras;
 pub mod check;
 pub mod demo;
@@ -43,4 +48,22 @@ fn camera_of<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Camera> {
         let problem = name.map_or_else(|| "has several cameras".into(), |name| format!("has no camera `{name}`"));
         Error::invalid("the config", problem, format!("name one of {} with --camera", names.join(", ")))
     })
+}
+
+/// The model that a config runs: its bundle, or the current one of its store.
+fn model_of(config: &Config, file: &Path) -> Result<Bundle> {
+    let path = file.parent().unwrap_or(Path::new(".")).join(&config.model.bundle);
+    if !is_store(&path) {
+        return Bundle::open(&path, &config.trusted());
+    }
+    let store = Store::new(&path);
+    let trust = Trust { keys: config.trusted(), engine: config.model.engine };
+    match store.state()?.current {
+        Some(current) => store.load(&current, &trust),
+        None => Err(Error::unavailable(
+            path.display().to_string(),
+            "holds no model",
+            "`tadpole model install` and `activate` put one there",
+        )),
+    }
 }

@@ -32,10 +32,12 @@ use std::thread::Builder;
 
 use clap::Args;
 use firmware_config::config::Config;
+use runtime::alarm::duty::Arming;
+use runtime::alarm::schedule::Schedule;
 use runtime::health::clock::{Clock as _, SystemClock};
 use runtime::health::sensors::Sensors;
 use runtime::health::supervision::{Stage, Supervisor};
-use runtime::health::{Health, shedding};
+use runtime::health::{Health, date, shedding};
 use runtime::output::gpio::button::TestButton;
 use runtime::output::gpio::open as gpio;
 use runtime::output::journal::Journal;
@@ -77,6 +79,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let (recorder, recording) = recorder::start(&config, &args.config, &mut outputs)?.unzip();
     let outputs = Arc::new(Mutex::new(outputs));
     let stop = Stop::on_signal(config.cameras.len(), &outputs)?;
+    let schedule = config.schedule.as_ref().map(Schedule::new).transpose()?;
+    if schedule.is_some() && date::set_clock().is_none() {
+        log::warn!("the clock was never set: alarms are wanted until it is, whatever [schedule] says");
+    }
     models.tell(&outputs);
     let fleet = fleet::start(&config, &args.config, &models, outbox.as_ref().map(|(outbox, _)| outbox))?;
     let site = Site {
@@ -85,6 +91,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         masks: config.cameras.iter().map(|camera| PrivacyMask::new(camera.into())).collect(),
         view: page.as_ref().map_or_else(View::default, Page::view),
         outputs: Arc::clone(&outputs),
+        arming: Arc::new(Mutex::new(Arming::new(schedule))),
         shed: shedding::start(Sensors::find(Path::new("/")), clock),
         clock,
         stop: &stop,
@@ -239,7 +246,18 @@ fn outputs(config: &Config, file: &Path) -> Result<(Outputs, Option<TestButton>)
 fn say(event: &AlarmEvent) {
     match event.phase {
         Phase::Started => {
-            log::warn!("{}: ALARM {} at {:.1} s, score {:.3}", event.camera, event.id, event.start_s, event.peak);
+            let manner = match (event.test, event.quiet) {
+                (true, _) => "test ",
+                (false, true) => "quiet ",
+                (false, false) => "",
+            };
+            log::warn!(
+                "{}: {manner}ALARM {} at {:.1} s, score {:.3}",
+                event.camera,
+                event.id,
+                event.start_s,
+                event.peak
+            );
         }
         Phase::Ended => log::info!("{}: alarm {} over at {:.1} s", event.camera, event.id, event.end_s),
     }

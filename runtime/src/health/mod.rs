@@ -14,6 +14,7 @@
 //! "nothing happens".
 
 pub mod clock;
+pub mod date;
 pub mod sensors;
 pub mod shedding;
 pub mod supervision;

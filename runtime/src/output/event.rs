@@ -36,6 +36,17 @@ pub struct AlarmEvent {
     pub last_frame: u64,
     /// Highest score so far.
     pub peak: f32,
+    /// By schedule or muted: no relay closes and no message is sent. Left out of the JSON when it is not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub quiet: bool,
+    /// A test, by the button or in test mode. Left out when it is none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub test: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Whether a camera's scores can be relied upon.
@@ -101,6 +112,8 @@ pub(crate) mod tests {
             first_frame: 321,
             last_frame: 336,
             peak: 0.75,
+            quiet: false,
+            test: false,
         }
     }
 
@@ -116,6 +129,10 @@ pub(crate) mod tests {
             r#"{"event":"alarm","phase":"started","camera":"pole 3","id":1,"segment":20,"start_s":12.8,"end_s":13.44,"first_frame":321,"last_frame":336,"peak":0.75}"#
         );
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), Event::Alarm(started("pole 3", 1)));
+        let quiet = AlarmEvent { quiet: true, test: true, ..started("pole 3", 1) };
+        let line = serde_json::to_string(&Event::Alarm(quiet.clone())).unwrap();
+        assert!(line.ends_with(r#""peak":0.75,"quiet":true,"test":true}"#), "{line}");
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), Event::Alarm(quiet));
         let health = HealthEvent { camera: "a".into(), state: HealthState::Degraded, reason: "dark".into() };
         assert_eq!(
             serde_json::to_string(&Event::Health(health)).unwrap(),

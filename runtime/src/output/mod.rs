@@ -29,6 +29,11 @@ pub trait Output: Send {
     /// When it could not be carried out; the other outputs are told all the same.
     fn alarm(&mut self, event: &AlarmEvent) -> Result<()>;
 
+    /// Whether it is told of quiet alarms too. What closes a relay or sends a message is not.
+    fn hears_quiet(&self) -> bool {
+        true
+    }
+
     /// A camera's health changed.
     ///
     /// # Errors
@@ -69,9 +74,9 @@ impl Outputs {
         self.0.push(Box::new(output));
     }
 
-    /// Tell all of an alarm; the failures, if any.
+    /// Tell all of an alarm, of a quiet one those who hear such; the failures, if any.
     pub fn alarm(&mut self, event: &AlarmEvent) -> Vec<Error> {
-        self.each(|output| output.alarm(event))
+        self.each(|output| if event.quiet && !output.hears_quiet() { Ok(()) } else { output.alarm(event) })
     }
 
     /// Tell all of a change of health; the failures, if any.
@@ -144,6 +149,20 @@ mod tests {
         fn fault(&self) -> Option<String> {
             (self.1 == Ear::Broken).then(|| "is broken".into())
         }
+    }
+
+    #[test]
+    fn a_quiet_alarm_closes_no_relay() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let pin = gpio::MemoryPin::new();
+        let mut outputs = Outputs::default();
+        outputs.push(gpio::GpioRelay::new(pin.clone(), gpio::Polarity::ActiveHigh).unwrap());
+        outputs.push(Listener(Arc::clone(&heard), Ear::Hears));
+        assert!(outputs.alarm(&AlarmEvent { quiet: true, ..event::tests::started("pole 3", 1) }).is_empty());
+        assert!(!pin.level_is_high());
+        assert!(outputs.alarm(&AlarmEvent { test: true, ..event::tests::started("pole 3", 2) }).is_empty());
+        assert!(pin.level_is_high(), "a test does");
+        assert_eq!(*heard.lock().unwrap(), [1, 2]);
     }
 
     #[test]

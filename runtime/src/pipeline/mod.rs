@@ -103,6 +103,8 @@ pub struct Pipeline {
     /// How long the last score took.
     scoring: Duration,
     second: Option<Second>,
+    /// Whether an alarm may be raised.
+    armed: bool,
 }
 
 impl Pipeline {
@@ -125,12 +127,28 @@ impl Pipeline {
         };
         let alarm = Alarm::new(alarm_rule(&bundle.manifest, over));
         let id = bundle.id.clone();
-        Ok(Self { id, feed, scorer, alarm, row: Vec::new(), end_ns: 0, scoring: Duration::ZERO, second: None })
+        Ok(Self {
+            id,
+            feed,
+            scorer,
+            alarm,
+            row: Vec::new(),
+            end_ns: 0,
+            scoring: Duration::ZERO,
+            second: None,
+            armed: true,
+        })
     }
 
     /// The alarm and its rule.
     pub fn alarm(&self) -> &Alarm {
         &self.alarm
+    }
+
+    /// Whether alarms may be raised from the next segment on; scores go on all the same. One that is on ends.
+    pub fn arm(&mut self, armed: bool) -> Option<Decision> {
+        self.armed = armed;
+        if armed { None } else { self.alarm.disarm(self.end_ns) }
     }
 
     /// The stream broke: an alarm that is on ends.
@@ -226,7 +244,9 @@ impl Pipeline {
                     // Every buffer has its size now; what loading and first runs left between them is free.
                     memory::give_back();
                 }
-                let decision = if segment.held {
+                let decision = if !self.armed {
+                    None
+                } else if segment.held {
                     self.alarm.hold();
                     None
                 } else {

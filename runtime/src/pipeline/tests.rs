@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use firmware_config::config::Mode;
 use firmware_config::{ClipContract, FeatureContract};
 
 use super::watch::{Seen, Shared, Watch, lock};
 use super::*;
+use crate::alarm::duty::Duty;
 use crate::engine::{Engine, EngineInfo, Input, Provider};
 use crate::health::Health;
 use crate::output::{AlarmEvent, Output, Outputs, Phase};
@@ -135,6 +137,7 @@ fn bench(segments: u64, gap_before: Option<u64>, score: impl Fn(u32) -> f32 + Se
         end_ns: 0,
         scoring: Duration::ZERO,
         second: None,
+        armed: true,
     };
     let notes = Notes::default();
     let mut outputs = Outputs::default();
@@ -205,6 +208,28 @@ fn an_alarm_takes_two_looks_whatever_is_shed() {
         twice.scores().unwrap();
         assert_eq!(lock(&twice.notes.0).len(), 2, "one in {every}: it begins and ends");
     }
+}
+
+#[test]
+fn an_alarm_belongs_to_one_duty() {
+    let mut watch = bench(40, None, |_| 0.9).watch;
+    let told = |event: AlarmEvent| (event.id, event.phase, event.quiet, event.test);
+    let five = |watch: &mut Watch| -> Vec<_> {
+        (0..5).filter_map(|_| watch.step(Duration::ZERO).unwrap().1).map(told).collect()
+    };
+    let turn = |watch: &mut Watch, mode, test| -> Vec<_> {
+        watch.on_duty(Duty { mode, test }).into_iter().map(told).collect()
+    };
+    assert_eq!(five(&mut watch), [(1, Phase::Started, false, false)]);
+    assert_eq!(
+        turn(&mut watch, Mode::Quiet, false),
+        [(1, Phase::Ended, false, false), (2, Phase::Started, true, false)]
+    );
+    assert_eq!(turn(&mut watch, Mode::Quiet, false), []);
+    assert_eq!(turn(&mut watch, Mode::Off, false), [(2, Phase::Ended, true, false)]);
+    assert_eq!(five(&mut watch), [], "scores go on, and no alarm is raised");
+    assert_eq!(turn(&mut watch, Mode::Armed, true), []);
+    assert_eq!(five(&mut watch), [(3, Phase::Started, false, true)]);
 }
 
 #[test]

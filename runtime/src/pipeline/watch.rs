@@ -4,9 +4,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use firmware_config::config::Mode;
+
 use super::{Pipeline, Step};
 use crate::Result;
 use crate::alarm::Decision;
+use crate::alarm::duty::Duty;
 use crate::features::Segment;
 use crate::health::Health;
 use crate::health::supervision::panics;
@@ -39,6 +42,7 @@ pub struct Watch {
     health: Shared<Health>,
     last: Segment,
     current: Option<AlarmEvent>,
+    duty: Duty,
 }
 
 impl Watch {
@@ -50,12 +54,28 @@ impl Watch {
         health: Shared<Health>,
     ) -> Self {
         let camera = camera.into();
-        Self { camera, pipeline, outputs, health, last: Segment::default(), current: None }
+        Self { camera, pipeline, outputs, health, last: Segment::default(), current: None, duty: Duty::default() }
     }
 
     /// Look at one clip in `every` from now on, to shed load; see [`Pipeline::look_at_one_in`].
     pub fn look_at_one_in(&mut self, every: u32) {
         self.pipeline.look_at_one_in(every);
+    }
+
+    /// Whether alarms are wanted from the next segment on, and by whom. An alarm belongs to one duty: one that is on ends for those who
+    /// were told of it, and goes on as another for those who are to be told now. The events are those of both.
+    pub fn on_duty(&mut self, duty: Duty) -> Vec<AlarmEvent> {
+        let former = std::mem::replace(&mut self.duty, duty);
+        if former == duty {
+            return Vec::new();
+        }
+        let disarmed = self.pipeline.arm(duty.mode != Mode::Off);
+        if let Some(cleared) = disarmed {
+            return vec![self.tell(cleared, 0.0)];
+        }
+        let Some(current) = &self.current else { return Vec::new() };
+        let (at_ns, peak) = (self.last.end_ns, current.peak);
+        vec![self.tell(Decision::Cleared { at_ns, peak }, 0.0), self.tell(Decision::Raised { at_ns }, peak)]
     }
 
     /// The pipeline.
@@ -141,6 +161,8 @@ impl Watch {
                     first_frame: self.last.last_frame,
                     last_frame: self.last.last_frame,
                     peak: score,
+                    quiet: self.duty.mode == Mode::Quiet,
+                    test: self.duty.test,
                 }
             }
         };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Source;
 use super::ffmpeg::{FfmpegSource, Options};
+use super::paced::Paced;
 use super::rows::RowSource;
 use super::sim::SimSource;
 use super::v4l;
@@ -39,6 +40,17 @@ pub fn open(uri: &str) -> Result<Opened> {
         "v4l" => Ok(Opened::Frames(v4l::open(uri)?)),
         other => Err(Error::invalid(uri, format!("has the unknown scheme {other}://"), KNOWN)),
     }
+}
+
+/// Open a source as a camera: simulated roads run at the speed of life.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_live(uri: &str) -> Result<Opened> {
+    if uri.starts_with("sim://") {
+        return Ok(Opened::Frames(Box::new(Paced::new(SimSource::open(uri)?))));
+    }
+    open(uri)
 }
 
 /// A `.sim` file holds one line, the `sim://` URI of a simulated recording.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use firmware_config::config::Camera;
 use runtime::Result;
+use runtime::alarm::duty::Arming;
 use runtime::health::shedding::Shed;
-use runtime::health::{Clock as _, Health, SystemClock};
+use runtime::health::{Clock as _, Health, SystemClock, date};
 use runtime::output::Outputs;
 use runtime::pipeline::watch::{Seen, Shared, Watch, lock};
 use runtime::pipeline::{Pipeline, RuleOverrides};
@@ -14,8 +15,6 @@ use runtime::recorder::Recorder;
 use runtime::source::Stopper;
 use runtime::source::mask::PrivacyMask;
 use runtime::source::open::{self, Opened};
-use runtime::source::paced::Paced;
-use runtime::source::sim::SimSource;
 use runtime::store::live::Live;
 
 use super::super::page::View;
@@ -34,6 +33,8 @@ pub struct Site<'a> {
     pub view: View,
     /// Who is told.
     pub outputs: Shared<Outputs>,
+    /// Schedule, mute and test mode.
+    pub arming: Shared<Arming>,
     /// How many clips are looked at.
     pub shed: Shared<Shed>,
     /// The time.
@@ -63,7 +64,7 @@ impl Site<'_> {
     pub fn open(&self, number: usize, camera: &Camera) -> Result<Ready> {
         self.live.begin(number);
         let lead = self.live.lead();
-        let source = open_live(&camera.source)?;
+        let source = open::open_live(&camera.source)?;
         let source = self.masks[number].over(source);
         let source = match &self.recorder {
             Some(recorder) => recorder.over(number, source),
@@ -96,6 +97,8 @@ impl Site<'_> {
             if live {
                 watch.look_at_one_in(lock(&self.shed).one_in);
             }
+            let duty = lock(&self.arming).duty(self.clock.now(), date::set_clock());
+            watch.on_duty(duty).iter().for_each(super::say);
             self.live.obey(number, &mut watch)?;
             let stepped = watch.step(self.clock.now());
             let (seen, event) = stepped.inspect_err(|error| self.live.failed(&camera.name, error))?;
@@ -122,12 +125,4 @@ impl Site<'_> {
             }
         }
     }
-}
-
-/// Open a source as a camera: simulated roads run at the speed of life.
-fn open_live(uri: &str) -> Result<Opened> {
-    if uri.starts_with("sim://") {
-        return Ok(Opened::Frames(Box::new(Paced::new(SimSource::open(uri)?))));
-    }
-    open::open(uri)
 }

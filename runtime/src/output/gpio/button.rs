@@ -96,6 +96,8 @@ impl TestButton {
             first_frame: 0,
             last_frame: 0,
             peak: 0.0,
+            quiet: false,
+            test: true,
         }
     }
 }

@@ -88,6 +88,10 @@ impl<P: OutputPin + Send> Output for GpioRelay<P> {
         "gpio"
     }
 
+    fn hears_quiet(&self) -> bool {
+        false
+    }
+
     fn alarm(&mut self, event: &AlarmEvent) -> Result<()> {
         let key = (event.camera.clone(), event.id);
         match event.phase {
