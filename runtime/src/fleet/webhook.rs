@@ -21,7 +21,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::bell::Bell;
 use super::pace::Pace;
-use crate::health::clock;
+use crate::health::date;
 use crate::output::outbox::Outbox;
 use crate::output::outbox::record::Message;
 use crate::{Error, Result};
@@ -113,7 +113,7 @@ impl Webhook {
     }
 
     fn post(&self, message: &Message) -> std::result::Result<(), ureq::Error> {
-        let (id, body, at) = (&message.event_id, message.json(), clock::label_unix_s());
+        let (id, body, at) = (&message.event_id, message.json(), date::clock());
         let request = self.agent.post(&self.url).header("Content-Type", "application/json");
         let request = request.header("webhook-id", id).header("webhook-timestamp", at.to_string());
         let answer = request.header("webhook-signature", signature(&self.key, id, at, &body)).send(&body)?;

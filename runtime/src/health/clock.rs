@@ -50,14 +50,6 @@ impl Clock for SimClock {
     }
 }
 
-/// The machine's date, seconds since 1970, for labels that people read and for protocols whose other side wants it. It may be wrong by
-/// years, and nothing here may be decided by it.
-#[expect(clippy::disallowed_types, reason = "a label decides nothing")]
-pub fn label_unix_s() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -169,6 +169,8 @@ pub async fn test_alarm(State(desk): State<Arc<Desk>>) -> Result<StatusCode, Pro
         first_frame: 0,
         last_frame: 0,
         peak: 0.0,
+        quiet: false,
+        test: true,
     };
     let tell = move |desk: &Desk, phase| {
         let failures = lock(&desk.outputs).alarm(&event(phase, desk.clock.now()));

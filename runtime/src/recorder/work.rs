@@ -17,7 +17,7 @@ use super::reel::{Looked, Reel};
 use super::shelf::Shelf;
 use super::take::Take;
 use super::{NAME, Note, Settings, Shared};
-use crate::health::clock;
+use crate::health::date;
 use crate::output::{AlarmEvent, Phase};
 use crate::source::Frame;
 
@@ -179,7 +179,7 @@ impl Worker {
             let shelf = self.shelf.as_mut().ok_or_else(no_folder)?;
             let camera = &self.cameras[n];
             let path = shelf.next(&camera.name);
-            let mut take = Take::begin(&path, event, clock::label_unix_s())?;
+            let mut take = Take::begin(&path, event, date::clock())?;
             take.contract(camera.contract.clone());
             camera.reel.pictures_from(from_ns).try_for_each(|picture| take.see(picture))?;
             camera.reel.segments().for_each(|looked| take.look(looked.clone()));

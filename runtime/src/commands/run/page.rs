@@ -9,16 +9,17 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use firmware_config::config::{Config, PASSWORD_BYTES_MIN, Page as Settings};
+use runtime::alarm::duty::Arming;
 use runtime::control::Pages;
-use runtime::health::Health;
 use runtime::health::clock::SystemClock;
 use runtime::health::sensors::Sensors;
 use runtime::health::supervision::{Stage, Supervisor};
+use runtime::health::{Clock as _, Health};
 use runtime::output::{AlarmEvent, Outputs};
-use runtime::page::desk::{Ear, Parts};
+use runtime::page::desk::{Ear, Mute, Parts};
 use runtime::page::marks::Marks;
 use runtime::page::{Board, Desk, NAME, for_known, serve};
-use runtime::pipeline::watch::Shared;
+use runtime::pipeline::watch::{Shared, lock};
 use runtime::store::{Store, is_store};
 use runtime::{Error, Result};
 
@@ -81,9 +82,25 @@ impl Page {
             password: self.password,
             marks: Some(Marks::new(folder)),
             config: Some(file.to_owned()),
-            mute: None,
+            mute: Some(Box::new(Silence { arming: Arc::clone(&site.arming), clock: site.clock })),
         });
         Service { listen: self.listen, desk: Arc::new(desk) }
+    }
+}
+
+/// Mutes the cameras of a run.
+struct Silence {
+    arming: Shared<Arming>,
+    clock: SystemClock,
+}
+
+impl Mute for Silence {
+    fn mute(&self, time: Duration) {
+        lock(&self.arming).mute(self.clock.now(), time);
+    }
+
+    fn left(&self) -> Duration {
+        lock(&self.arming).muted(self.clock.now()).unwrap_or_default()
     }
 }
 

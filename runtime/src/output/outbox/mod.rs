@@ -27,7 +27,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{AlarmEvent, Event, Output};
-use crate::health::clock;
+use crate::health::date;
 use crate::health::supervision::panics;
 use crate::store::disk::Disk;
 use crate::{Error, Result};
@@ -178,7 +178,7 @@ impl Outbox {
         let message = Message {
             event_id: format!("{}-{}", self.0.run, state.count),
             device: self.0.device.clone(),
-            unix_s: clock::label_unix_s(),
+            unix_s: date::clock(),
             interrupted: false,
             event: Event::Alarm(alarm.clone()),
         };
@@ -277,6 +277,10 @@ impl Output for Slot {
     fn alarm(&mut self, event: &AlarmEvent) -> Result<()> {
         self.0.put(event);
         Ok(())
+    }
+
+    fn hears_quiet(&self) -> bool {
+        false
     }
 
     fn fault(&self) -> Option<String> {
