@@ -132,13 +132,9 @@ pub async fn mark(State(desk): State<Arc<Desk>>, Path(key): Path<u64>, said: Bod
     if alarm.test {
         return Err(Problem::new(Kind::Conflict, "that was a test", "mark alarms of cameras"));
     }
-    let model = (desk.model)();
     let keeper = Arc::clone(&desk);
     let kept = tokio::task::spawn_blocking(move || {
-        keeper
-            .marks
-            .as_ref()
-            .map_or(Ok(()), |marks| marks.keep(&Said { alarm: &alarm, mark, contract: &model.contract }))
+        keeper.marks.as_ref().map_or(Ok(()), |marks| marks.keep(&Said { alarm: &alarm, mark }))
     });
     kept.await??;
     let mut book = lock(&desk.book);
