@@ -173,7 +173,7 @@ fn no_videos(path: &Path) -> Error {
     Error::invalid(path.display().to_string(), "lists no videos", "add a line `video,label,frames,events` per video")
 }
 
-fn read_contract(root: &Path) -> Result<Option<FeatureContract>> {
+pub(crate) fn read_contract(root: &Path) -> Result<Option<FeatureContract>> {
     let path = root.join("contract.json");
     if !path.exists() {
         return Ok(None);
