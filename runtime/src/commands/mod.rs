@@ -10,6 +10,7 @@ pub mod cameras;
 pub mod check;
 pub mod demo;
 pub mod gpio;
+pub mod logging;
 pub mod model;
 mod page;
 pub mod replay;
