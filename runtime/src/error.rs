@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn all_of_them_are_listed() {
         // Whoever adds a kind comes by here, and adds it to the list.
-        let place = |kind| match kind {
+        let place = |kind: ErrorKind| match kind {
             ErrorKind::InvalidInput => 0,
             ErrorKind::Corrupt => 1,
             ErrorKind::Untrusted => 2,
