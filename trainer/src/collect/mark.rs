@@ -28,9 +28,9 @@ pub struct Mark {
     pub mark: Option<Said>,
     /// Number of the segment that raised it.
     pub segment: u64,
-    /// Its beginning, in seconds of the camera's stream.
+    /// When it was raised, in seconds of the camera's stream.
     pub start_s: f64,
-    /// Its end so far, seconds.
+    /// When it was over, or when it was marked, seconds.
     pub end_s: f64,
     /// Hash of the contract of its rows.
     pub contract: Option<String>,
@@ -103,16 +103,15 @@ impl Mark {
         (!event.is_empty() && name.len() <= NAME_BYTES_MAX).then_some(name)
     }
 
-    /// First and last frame of the alarm in the video of its rows, 1-based, at so many frames a segment as a clip has ticks. It lies where the
-    /// camera's clock says, and holds the segment that raised it in any case: gaps make segments' numbers fall behind the clock.
+    /// First and last frame of the alarm in the video of its rows, 1-based, at so many frames a segment as a clip has ticks: from the segment
+    /// that raised it on, for as long as it lasted, as far as there are rows.
     pub fn frames(&self, rows: &Rows, contract: &FeatureContract) -> (u64, u64) {
         let (ticks, seconds) = clip(contract);
-        // What is below nothing or no number becomes 0.
-        let segments = |time_s: f64| (time_s / seconds).round() as u64;
         let newest = rows.first + rows.count() - 1;
-        let first = segments(self.start_s).min(self.segment).clamp(rows.first, newest);
-        let length = segments(self.end_s - self.start_s).max(1);
-        let last = first.saturating_add(length - 1).max(self.segment).clamp(first, newest);
+        let first = self.segment.clamp(rows.first, newest);
+        // What is no number is no length.
+        let length = (((self.end_s - self.start_s) / seconds).round() as u64).max(1);
+        let last = first.saturating_add(length - 1).min(newest);
         ((first - rows.first) * ticks + 1, (last - rows.first + 1) * ticks)
     }
 }
@@ -134,8 +133,8 @@ pub(super) mod tests {
         let bytes: Vec<u8> = (0..2 * count).flat_map(|i| (i as f32 + id as f32).to_le_bytes()).collect();
         let features = FeatureContract::external(2);
         json!({
-            "event": format!("00ff-north-{id}"), "mark": mark, "camera": "north", "segment": 20, "start_s": 12.16,
-            "end_s": 14.72, "peak": 0.75, "threshold": 0.5, "model": "4f", "contract": features.hash(),
+            "event": format!("00ff-north-{id}"), "mark": mark, "camera": "north", "segment": 20, "start_s": 13.44,
+            "end_s": 15.36, "peak": 0.75, "threshold": 0.5, "model": "4f", "contract": features.hash(),
             "features": features,
             "rows": { "first_segment": first, "segments": count, "width": 2, "float32_le": BASE64_STANDARD.encode(bytes) },
         })
@@ -177,18 +176,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_event_is_where_the_clock_says_and_holds_what_raised_it() {
+    fn the_event_begins_with_what_raised_it() {
         let contract = FeatureContract::external(2);
         let frames = |first, count, change: &dyn Fn(&mut Mark)| {
             let mut mark = mark(&line(1, Some("true"), first, count)).unwrap();
             change(&mut mark);
             mark.frames(mark.rows.as_ref().unwrap(), &contract)
         };
-        // Segments 19 to 22 of 10 to 29.
-        assert_eq!(frames(10, 20, &|_| ()), (9 * 16 + 1, 13 * 16));
+        // Segments 20 to 22 of 10 to 29.
+        assert_eq!(frames(10, 20, &|_| ()), (10 * 16 + 1, 13 * 16));
         assert_eq!(frames(20, 2, &|_| ()), (1, 32), "no more than there are rows of");
-        // A gap of a minute: the clock is ahead of the segments.
-        assert_eq!(frames(10, 20, &|m| (m.start_s, m.end_s) = (72.16, 74.72)), (10 * 16 + 1, 14 * 16));
-        assert_eq!(frames(10, 20, &|m| (m.start_s, m.end_s) = (12.16, f64::NAN)), (9 * 16 + 1, 11 * 16));
+        assert_eq!(frames(25, 4, &|_| ()), (1, 48), "rows that begin later");
+        assert_eq!(frames(10, 20, &|m| m.end_s = f64::NAN), (10 * 16 + 1, 11 * 16));
     }
 }

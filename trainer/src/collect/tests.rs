@@ -77,7 +77,7 @@ fn marks_become_a_data_set_and_the_newest_holds() {
     assert_eq!(videos(folder.path()), [("pole-1-00ff-north-1".into(), true), ("pole-1-00ff-north-2".into(), true)]);
     let dataset = Dataset::open(folder.path()).unwrap();
     let video = &dataset.videos(Split::Train).unwrap()[1];
-    assert_eq!((video.header.rows, video.entry.frames, &video.entry.events[..]), (20, Some(320), &[(145, 208)][..]));
+    assert_eq!((video.header.rows, video.entry.frames, &video.entry.events[..]), (20, Some(320), &[(161, 208)][..]));
     assert_eq!(video.read().unwrap().data[..3], [2.0, 3.0, 4.0]);
     assert!(!folder.path().join("train/pole-1-00ff-north-3.npy").exists());
 }
