@@ -53,7 +53,7 @@ pub fn gather(
         if lines.is_empty() {
             return Ok(taken);
         }
-        taken = taken.and(folder.take(device, at, &lines)?);
+        taken = taken.and(&folder.take(device, at, &lines)?);
         at += lines.len() as u64;
     }
 }

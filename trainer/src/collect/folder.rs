@@ -88,7 +88,8 @@ pub struct Taken {
 
 impl Taken {
     /// Both together.
-    pub fn and(self, more: Self) -> Self {
+    #[must_use]
+    pub fn and(&self, more: &Self) -> Self {
         Self {
             new: self.new + more.new,
             back: self.back + more.back,
