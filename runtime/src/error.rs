@@ -22,6 +22,17 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::InvalidInput,
+        Self::Corrupt,
+        Self::Untrusted,
+        Self::Unavailable,
+        Self::NoRoom,
+        Self::Failed,
+        Self::Panicked,
+    ];
+
     /// The process exit code for an error of this kind: 2 for input, 1 for work.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -77,5 +88,25 @@ impl Error {
     /// Something is not there now.
     pub fn unavailable(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, subject, problem, remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_them_are_listed() {
+        // Whoever adds a kind comes by here, and adds it to the list.
+        let place = |kind: ErrorKind| match kind {
+            ErrorKind::InvalidInput => 0,
+            ErrorKind::Corrupt => 1,
+            ErrorKind::Untrusted => 2,
+            ErrorKind::Unavailable => 3,
+            ErrorKind::NoRoom => 4,
+            ErrorKind::Failed => 5,
+            ErrorKind::Panicked => 6,
+        };
+        assert_eq!(ErrorKind::ALL.map(place), [0, 1, 2, 3, 4, 5, 6]);
     }
 }

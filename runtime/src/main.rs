@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
+use firmware_config::config::Log;
 
 /// Watch a road and close a relay moments after an incident begins.
 ///
@@ -37,13 +38,12 @@ enum Command {
 fn main() -> ExitCode {
     let begun = Instant::now();
     runtime::memory::keep_no_large_blocks();
-    env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or("warn,runtime=info,tadpole=info,tiny_skia=off"),
-    )
-    .format_timestamp(None)
-    .format_target(false)
-    .init();
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // `run` logs as its config says.
+    if !matches!(command, Command::Run(_)) {
+        commands::logging::start(&Log::default(), &[]);
+    }
+    let done = match command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Run(args) => commands::run::run(&args).map(|()| true),
         Command::Replay(args) => commands::replay::run(&args).map(|()| true),

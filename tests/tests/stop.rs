@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use firmware::Firmware;
 use runtime::bundle::demo_key::DEMO_PUBLIC_KEY_HEX;
+use serde_json::Value;
 use system_tests::shipped;
 
 /// The longest that ending may take.
@@ -49,6 +50,19 @@ fn an_alarm_that_is_on_ends_and_is_written_down() {
     let journal = std::fs::read_to_string(folder.path().join("events.jsonl")).unwrap();
     let phases: Vec<_> = journal.lines().filter(|line| line.contains("\"alarm\"")).collect();
     assert!(phases.len() == 2 && phases[1].contains("\"ended\""), "{journal}");
+}
+
+#[test]
+fn a_log_in_json_is_one_object_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), &["sim://?seed=1&seconds=600"]);
+    let text = std::fs::read_to_string(&config).unwrap() + "[log]\nformat = \"json\"\n";
+    std::fs::write(&config, text).unwrap();
+    let (_, told) = stopped(&config, "ALARM 1");
+    let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let alarm = lines.iter().find(|line| line["message"].as_str().unwrap().contains("ALARM 1")).unwrap();
+    assert_eq!((&alarm["level"], &alarm["camera"]), (&"warn".into(), &"camera-0".into()), "{told}");
+    assert!(lines.iter().all(|line| line["ts"].is_f64() && line["target"].is_string()), "{told}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod ablate;
 pub mod bench;
+pub mod collect;
 pub mod dataset;
 pub mod embed;
 pub mod evaluate;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use trainer::ablate::AblateArgs;
 use trainer::bench::BenchHeadsArgs;
+use trainer::collect::CollectArgs;
 use trainer::embed::EmbedArgs;
 use trainer::evaluate::command::EvaluateArgs;
 use trainer::evaluate::compare::CompareArgs;
@@ -21,7 +22,8 @@ use trainer::train::command::TrainArgs;
 
 /// Train anomaly detectors from videos labelled as a whole, and export them for cameras.
 ///
-/// In the order of a life: simulate (or film), extractor, extract (or import), train, evaluate, keygen, export, site, provision, push.
+/// In the order of a life: simulate (or film), extractor, extract (or import), train, evaluate, keygen, export, site, provision, push,
+/// collect.
 #[derive(Parser)]
 #[command(name = "tadpole-trainer", version)]
 struct Cli {
@@ -59,6 +61,7 @@ enum Command {
     Export(ExportArgs),
     Provision(ProvisionArgs),
     Push(PushArgs),
+    Collect(CollectArgs),
     #[command(subcommand)]
     Site(SiteCommand),
     // Our side of `cargo xtask bench`, of no use to others.
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Export(args) => trainer::export::command::run(&args),
         Command::Provision(args) => trainer::provision::run(&args),
         Command::Push(args) => trainer::push::run(&args),
+        Command::Collect(args) => trainer::collect::run(&args),
         Command::Site(command) => trainer::site::run(&command),
         Command::BenchHeads(args) => trainer::bench::run(&args),
     };

@@ -15,6 +15,7 @@ pub mod cameras;
 pub mod check;
 pub mod demo;
 pub mod gpio;
+pub mod logging;
 pub mod model;
 mod page;
 pub mod replay;

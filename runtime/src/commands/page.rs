@@ -62,6 +62,6 @@ pub fn model(bundle: &Bundle) -> Model {
         id: bundle.id.clone(),
         name: manifest.name.clone(),
         release: manifest.release,
-        contract: manifest.contract.hash(),
+        contract: Some(manifest.contract.clone()),
     }
 }

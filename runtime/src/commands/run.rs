@@ -71,6 +71,7 @@ pub struct RunArgs {
 /// Run until all cameras are done.
 pub fn run(args: &RunArgs) -> Result<()> {
     let config = super::check::read_config(&args.config)?;
+    super::logging::start(&config.log, &config.cameras);
     let mut models = Models::open(&config, &beside(&args.config, &config.model.bundle))?;
     let clock = SystemClock::start();
     let (mut outputs, button) = outputs(&config, &args.config)?;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::board::Point;
-use super::book::Mark;
+use super::book::{Alarm, Mark};
 use super::desk::{Desk, TEST_CAMERA};
 use super::gate::Origin;
 use super::marks::Said;
@@ -132,19 +132,29 @@ pub async fn mark(State(desk): State<Arc<Desk>>, Path(key): Path<u64>, said: Bod
     if alarm.test {
         return Err(Problem::new(Kind::Conflict, "that was a test", "mark alarms of cameras"));
     }
-    let model = (desk.model)();
-    let keeper = Arc::clone(&desk);
+    let early = alarm.rows.is_none();
+    keep(&desk, alarm, mark).await?;
+    let marked = {
+        let mut book = lock(&desk.book);
+        book.mark(key, mark);
+        book.get(key).cloned().ok_or_else(|| not_found("alarm"))?
+    };
+    let told = marked.json();
+    // Rows that came while the mark was written found none to go with.
+    if early && marked.rows.is_some() {
+        keep(&desk, marked, mark).await?;
+    }
+    Ok(Json(told))
+}
+
+/// Keep what somebody says of an alarm, where marks are kept.
+async fn keep(desk: &Arc<Desk>, alarm: Alarm, mark: Option<Mark>) -> Result<(), Problem> {
+    let keeper = Arc::clone(desk);
     let kept = tokio::task::spawn_blocking(move || {
-        keeper
-            .marks
-            .as_ref()
-            .map_or(Ok(()), |marks| marks.keep(&Said { alarm: &alarm, mark, contract: &model.contract }))
+        keeper.marks.as_ref().map_or(Ok(()), |marks| marks.keep(&Said { alarm: &alarm, mark }))
     });
     kept.await??;
-    let mut book = lock(&desk.book);
-    book.mark(key, mark);
-    let told = book.get(key).map(super::book::Alarm::json).ok_or_else(|| not_found("alarm"))?;
-    Ok(Json(told))
+    Ok(())
 }
 
 /// The machine and the model.

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
+use firmware_config::FeatureContract;
+
 use super::frames::Latest;
 use crate::features::Segment;
 use crate::pipeline::Pipeline;
@@ -89,6 +91,8 @@ pub struct Panel {
     pub thumbs: VecDeque<Thumb>,
     /// Numbers and feature rows of the last segments, oldest first.
     pub rows: VecDeque<(u64, Vec<f32>)>,
+    /// How they were made; of recorded rows, only the model knows.
+    pub contract: Option<FeatureContract>,
     /// The alarm threshold.
     pub threshold: Option<f32>,
     /// Whether an alarm is on.
@@ -183,6 +187,13 @@ impl Board {
             let bytes = (input.width * input.height * 3) as usize;
             Some((clip.pixels.rchunks_exact(bytes.max(1)).next()?, input.width, input.height))
         });
+        if let Some((_, contract)) = feed.clip()
+            && panel.contract.as_ref() != Some(contract)
+        {
+            // A model with another extractor has taken over: its rows say other things.
+            panel.rows.clear();
+            panel.contract = Some(contract.clone());
+        }
         panel.add(point, picture, pipeline.row());
         panel.threshold = Some(pipeline.alarm().rule().threshold);
         panel.alarm = pipeline.alarm().is_on();

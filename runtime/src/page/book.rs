@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use firmware_config::FeatureContract;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -48,6 +49,8 @@ pub struct Rows {
     pub width: usize,
     /// `[T, width]`.
     pub values: Vec<f32>,
+    /// How they were made.
+    pub contract: Option<FeatureContract>,
 }
 
 /// An alarm.

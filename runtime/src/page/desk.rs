@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use firmware_config::FeatureContract;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -43,8 +44,8 @@ pub struct Model {
     pub name: String,
     /// Its release.
     pub release: u64,
-    /// Hash of its feature contract.
-    pub contract: String,
+    /// How its features are made.
+    pub contract: Option<FeatureContract>,
 }
 
 /// Silences alarms for a while.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::board::{Panel, Thumb};
 use super::book::{Cell, Rows, Wish};
 use super::desk::{self, Desk, TEST_CAMERA};
+use super::marks::Said;
 use super::{NAME, picture};
 use crate::output::gpio::button;
 use crate::pipeline::watch::lock;
@@ -51,9 +52,12 @@ fn fill(desk: &Desk) {
     for wish in wishes {
         let Some(number) = desk.number(&wish.camera) else { continue };
         let Some(panel) = desk.board.panel(number) else { continue };
-        let (found, rows) = (pick(&panel, &wish), rows(&panel, &wish));
+        let (found, mut rows) = (pick(&panel, &wish), rows(&panel, &wish));
         // The camera goes on while pictures are made.
         drop(panel);
+        if let Some(rows) = &mut rows {
+            rows.contract = rows.contract.take().or_else(|| (desk.model)().contract);
+        }
         if found.is_empty() && rows.is_none() {
             continue;
         }
@@ -61,8 +65,17 @@ fn fill(desk: &Desk) {
             let jpeg = thumb.and_then(|Thumb { width, height, rgb, .. }| picture::jpeg(&rgb, width, height).ok());
             Cell { point, jpeg }
         });
-        let cells = cells.collect();
-        lock(&desk.book).fill(wish.key, cells, rows);
+        let (cells, came) = (cells.collect(), rows.is_some());
+        let mut book = lock(&desk.book);
+        book.fill(wish.key, cells, rows);
+        // Who marked it was faster than its rows.
+        let marked = book.get(wish.key).filter(|alarm| came && alarm.mark.is_some()).cloned();
+        drop(book);
+        if let (Some(alarm), Some(marks)) = (marked, &desk.marks)
+            && let Err(error) = marks.keep(&Said { alarm: &alarm, mark: alarm.mark })
+        {
+            log::error!("{NAME}: {error}");
+        }
     }
 }
 
@@ -82,7 +95,7 @@ fn rows(panel: &Panel, wish: &Wish) -> Option<Rows> {
     }
     let (first, row) = panel.rows.front()?;
     let values = panel.rows.iter().flat_map(|(_, row)| row.iter().copied()).collect();
-    Some(Rows { first: *first, width: row.len(), values })
+    Some(Rows { first: *first, width: row.len(), values, contract: panel.contract.clone() })
 }
 
 #[cfg(test)]

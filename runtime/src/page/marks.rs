@@ -1,7 +1,8 @@
 //! What people say of alarms, kept for training: one JSON line each, appended and flushed. The newest line of an alarm holds; one
 //! whose `mark` is `null` takes back what was said. A false alarm is a normal video, a true one an abnormal one.
 //!
-//! A line holds the feature rows around the alarm, so that `tadpole-trainer` can learn from it without any picture.
+//! A line holds the feature rows around the alarm and how they were made, so that `tadpole-trainer` can learn from it without any
+//! picture. Of an alarm that is marked before they are there, another line comes with them.
 //! Refused: more than [`FILE_BYTES_MAX`].
 
 use std::fs::OpenOptions;
@@ -11,6 +12,7 @@ use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use firmware_config::FeatureContract;
 use rustls::crypto::ring;
 use serde_json::{Value, json};
 
@@ -37,8 +39,6 @@ pub struct Said<'a> {
     pub alarm: &'a Alarm,
     /// What it was; nothing takes it back.
     pub mark: Option<Mark>,
-    /// Hash of the contract that the rows are of.
-    pub contract: &'a str,
 }
 
 impl Marks {
@@ -80,7 +80,8 @@ impl Marks {
 
     fn line(&self, said: &Said<'_>) -> Value {
         let Alarm { event, model, threshold, rows, raised, .. } = said.alarm;
-        let rows = rows.as_ref().map(|Rows { first, width, values }| {
+        let contract = rows.as_ref().and_then(|rows| rows.contract.as_ref());
+        let rows = rows.as_ref().map(|Rows { first, width, values, .. }| {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             json!({
                 "first_segment": first, "segments": values.len().checked_div(*width), "width": width,
@@ -90,7 +91,7 @@ impl Marks {
         json!({
             "event": format!("{}-{}-{}", self.run, event.camera, event.id), "mark": said.mark, "camera": event.camera,
             "segment": raised, "start_s": event.start_s, "end_s": event.end_s, "peak": event.peak, "threshold": threshold,
-            "model": model, "contract": said.contract, "rows": rows,
+            "model": model, "contract": contract.map(FeatureContract::hash), "features": contract, "rows": rows,
         })
     }
 }
@@ -106,10 +107,11 @@ mod tests {
     fn marked(folder: &Path) -> Vec<Value> {
         let mut book = Book::default();
         book.alarm(&started("north", 3), Duration::ZERO, false, "4f", Some(0.5));
-        book.fill(1, Vec::new(), Some(Rows { first: 7, width: 2, values: vec![1.0, -2.5, 0.0, 3.0] }));
+        let contract = Some(FeatureContract::external(2));
+        book.fill(1, Vec::new(), Some(Rows { first: 7, width: 2, values: vec![1.0, -2.5, 0.0, 3.0], contract }));
         let marks = Marks::new(folder);
         for mark in [Some(Mark::False), None] {
-            marks.keep(&Said { alarm: book.get(1).unwrap(), mark, contract: "c0" }).unwrap();
+            marks.keep(&Said { alarm: book.get(1).unwrap(), mark }).unwrap();
         }
         let text = std::fs::read_to_string(folder.join(FILE)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -121,6 +123,8 @@ mod tests {
         let lines = marked(folder.path());
         assert_eq!((&lines[0]["mark"], &lines[1]["mark"]), (&"false".into(), &Value::Null));
         assert_eq!(lines[0]["event"], lines[1]["event"]);
+        let made: FeatureContract = serde_json::from_value(lines[0]["features"].clone()).unwrap();
+        assert_eq!((made.feature_width, &lines[0]["contract"]), (2, &made.hash().into()));
         let rows = &lines[0]["rows"];
         assert_eq!((&rows["segments"], &rows["width"], &rows["first_segment"]), (&2.into(), &2.into(), &7.into()));
         let bytes = BASE64_STANDARD.decode(rows["float32_le"].as_str().unwrap()).unwrap();
@@ -137,7 +141,7 @@ mod tests {
         let mut book = Book::default();
         book.alarm(&started("north", 3), Duration::ZERO, false, "4f", None);
         let marks = Marks::new(folder.path().join("gone"));
-        let error = marks.keep(&Said { alarm: book.get(1).unwrap(), mark: None, contract: "" }).unwrap_err();
+        let error = marks.keep(&Said { alarm: book.get(1).unwrap(), mark: None }).unwrap_err();
         assert!(error.to_string().contains("marks.jsonl"), "{error}");
     }
 }

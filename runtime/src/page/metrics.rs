@@ -224,7 +224,11 @@ fn machine(page: &mut Page, device: &Device) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::health::Health;
+    use crate::{Error, ErrorKind};
 
     #[test]
     fn the_text_is_what_prometheus_reads() {
@@ -262,6 +266,32 @@ mod tests {
         let names: std::collections::HashSet<_> =
             families.iter().filter_map(|family| family.split(' ').next()).collect();
         assert_eq!(names.len(), families.len(), "each family is told once");
+    }
+
+    #[test]
+    fn every_kind_of_error_is_counted_under_its_name() {
+        let mut health = Health::new("north", true, Duration::ZERO);
+        for (n, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            (0..=n).for_each(|_| health.failed(&Error::new(kind, "a", "b", "c")));
+        }
+        let camera = Camera {
+            name: "north".into(),
+            state: health.state(),
+            counters: *health.counters(),
+            score: None,
+            threshold: None,
+            alarm: false,
+            took: Histogram::default(),
+            missed: 0,
+        };
+        let text = text(&[camera], &Device::default());
+        let found: Vec<_> = text.lines().filter(|line| line.starts_with("tadpole_errors_total{")).collect();
+        assert_eq!(found.len(), ErrorKind::ALL.len());
+        for (n, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            let Value::String(name) = serde_json::to_value(kind).unwrap() else { panic!("{kind:?} has no name") };
+            let line = format!("tadpole_errors_total{{camera=\"north\",kind=\"{name}\"}} {}", n + 1);
+            assert!(found.contains(&line.as_str()), "`{line}` is not in {found:?}");
+        }
     }
 
     #[test]

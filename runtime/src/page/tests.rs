@@ -251,8 +251,12 @@ fn an_alarm_comes_with_the_segments_that_raised_it_and_is_marked() {
 
     let (status, told) = page.post("/api/alarms/1/mark", &json!({ "mark": "false" }));
     assert_eq!((status, &told["mark"]), (200, &"false".into()));
-    let kept = std::fs::read_to_string(page.folder.path().join(marks::FILE)).unwrap();
-    let kept: Value = serde_json::from_str(kept.trim()).unwrap();
+    let kept = || -> Value {
+        let lines = std::fs::read_to_string(page.folder.path().join(marks::FILE)).unwrap();
+        serde_json::from_str(lines.lines().last().unwrap()).unwrap()
+    };
+    page.until("its rows", || !kept()["rows"].is_null());
+    let kept = kept();
     assert_eq!(
         (&kept["mark"], &kept["rows"]["segments"], &kept["camera"]),
         (&"false".into(), &12.into(), &"north".into())

@@ -41,11 +41,13 @@ impl Site {
         Self { folder, poles }
     }
 
-    fn path(&self) -> String {
+    /// The site's folder.
+    pub fn path(&self) -> String {
         self.folder.path().join("site").display().to_string()
     }
 
-    fn to(&self) -> String {
+    /// The cameras, as the command line names them.
+    pub fn to(&self) -> String {
         self.poles.iter().map(|pole| format!("{}=127.0.0.1:{}", pole.name, pole.port)).collect::<Vec<_>>().join(",")
     }
 

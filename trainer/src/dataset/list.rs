@@ -16,7 +16,7 @@ pub struct Entry {
     pub abnormal: bool,
     /// Source frames in the video, where known.
     pub frames: Option<u64>,
-    /// First and last frame of each event, 1-based, both included, in order; empty for normal videos and in training.
+    /// First and last frame of each event, 1-based, both included, in order; empty for normal videos. Training does not look at them.
     pub events: Vec<(u64, u64)>,
 }
 

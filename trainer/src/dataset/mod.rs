@@ -9,6 +9,7 @@
 //! Opening reads lists and headers only; [`Video::read`] reads rows and refuses NaN, infinities and truncated files.
 //! Either list may be missing: asking for its videos is the error.
 
+mod add;
 pub mod list;
 pub(crate) mod npy;
 mod reduce;
@@ -78,6 +79,8 @@ pub struct Dataset {
     pub contract: FeatureContract,
     /// Where its text is, for models that take it in ([`Dataset::with_text`]): its own folder, unless said.
     pub text_root: PathBuf,
+    /// Whose training videos were added ([`Dataset::with_added`]).
+    pub added: Vec<PathBuf>,
     train: Option<Vec<Video>>,
     test: Option<Vec<Video>>,
 }
@@ -114,7 +117,7 @@ impl Dataset {
             ));
         }
         let contract = contract.ok_or_else(|| no_videos(root))?;
-        Ok(Self { root: root.to_path_buf(), contract, text_root: root.to_path_buf(), train, test })
+        Ok(Self { root: root.to_path_buf(), contract, text_root: root.to_path_buf(), added: Vec::new(), train, test })
     }
 
     /// Width of one feature row.
@@ -173,7 +176,7 @@ fn no_videos(path: &Path) -> Error {
     Error::invalid(path.display().to_string(), "lists no videos", "add a line `video,label,frames,events` per video")
 }
 
-fn read_contract(root: &Path) -> Result<Option<FeatureContract>> {
+pub(crate) fn read_contract(root: &Path) -> Result<Option<FeatureContract>> {
     let path = root.join("contract.json");
     if !path.exists() {
         return Ok(None);

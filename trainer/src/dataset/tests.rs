@@ -59,6 +59,36 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn training_videos_of_others_are_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, more) = (folder.path().join("own"), folder.path().join("more"));
+    small(&own);
+    let mut writer = Writer::create(&more, FeatureContract::external(2)).unwrap();
+    writer.add(Split::Train, entry("false alarm", false, &[]), &[1.0; 8]).unwrap();
+    writer.add(Split::Test, entry("not looked at", true, &[(1, 2)]), &[1.0; 8]).unwrap();
+    writer.finish().unwrap();
+    let own = Dataset::open(&own).unwrap();
+    let grown = own.with_added(std::slice::from_ref(&more)).unwrap();
+    let names: Vec<_> = grown.videos(Split::Train).unwrap().iter().map(|v| v.entry.video.as_str()).collect();
+    assert_eq!(names, ["quiet", "loud", "false alarm"]);
+    assert_eq!((grown.videos(Split::Test).unwrap().len(), &grown.added), (1, &vec![more.clone()]));
+    assert_eq!(grown.videos(Split::Train).unwrap()[2].read().unwrap().data, [1.0; 8]);
+    let told = grown.told_added(&own, 64).unwrap();
+    let begin = "training videos added: 1 normal, 0 abnormal, of 4 rows where others have 2 (medians)";
+    assert!(told.starts_with(begin) && told.ends_with("(1 of these)"), "{told}");
+
+    let refused = |roots: &[PathBuf], part: &str| {
+        let error = own.with_added(roots).unwrap_err().to_string();
+        assert!(error.contains(part), "{part:?} is not in: {error}");
+    };
+    refused(&[more.clone(), more.clone()], "lists false alarm, which is there already");
+    let other = FeatureContract { name: "another".into(), ..FeatureContract::external(2) };
+    fs::write(more.join("contract.json"), serde_json::to_string(&other).unwrap()).unwrap();
+    refused(&[more], "has features of contract another (");
+    refused(&[folder.path().join("none")], "is not a folder");
+}
+
+#[test]
 fn crops_are_averaged_or_taken_alone() {
     let folder = tempfile::tempdir().unwrap();
     small(folder.path());

@@ -97,6 +97,7 @@ impl Dataset {
             root: self.root.clone(),
             contract: contract.beside(&self.contract),
             text_root: self.text_root.clone(),
+            added: self.added.clone(),
             train: list(Split::Train, self.train.as_deref())?,
             test: list(Split::Test, self.test.as_deref())?,
         })

@@ -5,15 +5,13 @@
 //! With few recordings, two that score alike and change places move the AUC by more than any limit: one such pair is
 //! allowed.
 
-use std::path::Path;
-
 use runtime::engine::largest_difference;
 use runtime::{Error, Result};
 
 use super::head;
 use super::products::{Activations, Form};
 use super::ranges::Ranges;
-use crate::dataset::{Dataset, Split, Video};
+use crate::dataset::{Split, Video};
 use crate::evaluate::graphs::graph_scorer;
 use crate::evaluate::metrics::{Curve, Observation};
 use crate::evaluate::{Scored, VideoScorer, figures, score_each};
@@ -43,7 +41,7 @@ const COMPARED_MAX: usize = 200;
 /// When it is not, or is other data.
 pub fn recordings(run: &Run) -> Result<Vec<Video>> {
     let mark = &run.file.dataset;
-    let dataset = Dataset::open(Path::new(&mark.path))?;
+    let dataset = mark.open()?;
     let videos = dataset.videos(Split::Train)?;
     let labels: Vec<bool> = videos.iter().map(|video| video.entry.abnormal).collect();
     if dataset.contract != run.file.contract || videos.len() != mark.videos {

@@ -206,6 +206,7 @@ fn read_extractor(path: &Path, run: &Run) -> Result<Vec<u8>> {
 
 /// The data set that thresholds and int8 ranges come from.
 fn calibration_set(args: &ExportArgs, run: &Run) -> Result<Dataset> {
+    // Without what was added to it: marked alarms are no hours of traffic.
     let root = args.calibrate.clone().unwrap_or_else(|| PathBuf::from(&run.file.dataset.path));
     let dataset = Dataset::open(&root)?;
     if dataset.contract != run.file.contract {

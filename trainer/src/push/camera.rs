@@ -150,7 +150,7 @@ fn upload(link: &dyn Link, package: &Package, patience: Patience, tell: &mut dyn
 
 impl Patience {
     /// Try until it works, or the camera has been silent for too long; what is refused is not tried again.
-    fn insist<T>(&self, tell: &mut dyn FnMut(Step<'_>), mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    pub(crate) fn insist<T>(&self, tell: &mut dyn FnMut(Step<'_>), mut work: impl FnMut() -> Result<T>) -> Result<T> {
         let until = Instant::now() + self.silence;
         loop {
             match work() {

@@ -50,6 +50,14 @@ impl Dialled {
         Client::new(credentials, &target.name, &target.address).map(Self)
     }
 
+    /// What people said of its alarms, from byte `from` on; see [`Client::marks`].
+    ///
+    /// # Errors
+    /// Of kind `Unavailable` for what may pass.
+    pub fn marks(&self, from: u64) -> Result<Vec<u8>> {
+        self.0.marks(from).map_err(|failure| self.error(failure))
+    }
+
     /// What may pass is `Unavailable`, whatever else it is.
     fn error(&self, failure: Failure) -> Error {
         let passes = failure.may_pass() || matches!(&failure, Failure::Refused(refusal) if refusal.kind == "offset");

@@ -77,7 +77,7 @@ pub struct PushArgs {
 /// # Errors
 /// Of kind `InvalidInput`, `Corrupt` or `Untrusted` when nothing can be sent; `Failed` when a camera is not on the new model.
 pub fn run(args: &PushArgs) -> Result<()> {
-    let targets = targets::read(&args.to)?;
+    let targets = targets::read("--to", &args.to)?;
     let package = Package::read(&args.bundle)?;
     let credentials = link::credentials(&args.site, args.client.as_deref())?;
     let patience = Patience {

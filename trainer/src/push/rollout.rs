@@ -35,29 +35,31 @@ impl Plan {
             }
             let these = &targets[ends.len()..ends.len() + size];
             wave(n + 1, these);
-            ends.extend(self.serve_all(these, serve));
+            ends.extend(in_parallel(these, self.parallel, serve));
         }
         ends.resize(targets.len(), End::Skipped);
         ends
     }
+}
 
-    fn serve_all(&self, targets: &[Target], serve: &(dyn Fn(&Target) -> End + Sync)) -> Vec<End> {
-        let next = AtomicUsize::new(0);
-        let ends = Mutex::new(vec![End::Failed("it was not served: this is a bug".into()); targets.len()]);
-        std::thread::scope(|scope| {
-            for _ in 0..self.parallel.clamp(1, targets.len().max(1)) {
-                scope.spawn(|| {
-                    while let Some((n, target)) =
-                        Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, targets.get(n)?)))
-                    {
-                        let end = serve(target);
-                        ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[n] = end;
-                    }
-                });
-            }
-        });
-        ends.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
+/// Do something for each camera, for at most `parallel` at once; how it ended for each, in their order.
+pub fn in_parallel<T: Send>(targets: &[Target], parallel: usize, serve: &(dyn Fn(&Target) -> T + Sync)) -> Vec<T> {
+    let (next, ends) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(targets.len())));
+    std::thread::scope(|scope| {
+        for _ in 0..parallel.clamp(1, targets.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((n, target)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, targets.get(n)?)))
+                {
+                    let end = serve(target);
+                    ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((n, end));
+                }
+            });
+        }
+    });
+    let mut ends: Vec<(usize, T)> = ends.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    ends.sort_by_key(|(n, _)| *n);
+    ends.into_iter().map(|(_, end)| end).collect()
 }
 
 #[cfg(test)]

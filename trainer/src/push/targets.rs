@@ -1,4 +1,4 @@
-//! Which cameras: `--to` comes in, their names and addresses go out.
+//! Which cameras: what `push --to` or `collect --from` was given comes in, their names and addresses go out.
 //!
 //! A camera is `NAME` (its network knows it by its name), or `NAME=ADDRESS`, either with `:PORT`; `@FILE` is a list of them, one a
 //! line, `#` begins a remark. The name is that of its certificate. Refused: names that are none, the same name twice, files that are
@@ -21,11 +21,11 @@ pub struct Target {
     pub address: String,
 }
 
-/// Read what `--to` was given.
+/// Read what `flag`, such as `--to`, was given.
 ///
 /// # Errors
 /// See the module's list of what is refused.
-pub fn read(given: &[String]) -> Result<Vec<Target>> {
+pub fn read(flag: &str, given: &[String]) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     for text in given {
         match text.strip_prefix('@') {
@@ -40,15 +40,16 @@ pub fn read(given: &[String]) -> Result<Vec<Target>> {
                     }
                 }
             }
-            None => targets.push(target(text.trim(), "--to")?),
+            None => targets.push(target(text.trim(), flag)?),
         }
     }
     let mut names = HashSet::new();
     if let Some(twice) = targets.iter().find(|target| !names.insert(target.name.as_str())) {
-        return Err(Error::invalid("--to", format!("names {} twice", twice.name), "name every camera once"));
+        return Err(Error::invalid(flag, format!("names {} twice", twice.name), "name every camera once"));
     }
     if targets.is_empty() {
-        return Err(Error::invalid("--to", "names no camera", "name some: `--to pole-12,pole-13` or `--to @site.txt`"));
+        let remedy = format!("name some: `{flag} pole-12,pole-13` or `{flag} @site.txt`");
+        return Err(Error::invalid(flag, "names no camera", remedy));
     }
     Ok(targets)
 }
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     fn read_one(text: &str) -> Result<(String, String)> {
-        read(&[text.into()]).map(|targets| (targets[0].name.clone(), targets[0].address.clone()))
+        read("--to", &[text.into()]).map(|targets| (targets[0].name.clone(), targets[0].address.clone()))
     }
 
     #[test]
@@ -103,11 +104,12 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "# the north\npole-1=10.0.0.1\n\npole-2 # by name\n").unwrap();
         let list = format!("@{}", file.path().display());
-        let names: Vec<_> = read(&[list.clone(), "pole-3".into()]).unwrap().into_iter().map(|t| t.name).collect();
+        let names: Vec<_> =
+            read("--to", &[list.clone(), "pole-3".into()]).unwrap().into_iter().map(|t| t.name).collect();
         assert_eq!(names, ["pole-1", "pole-2", "pole-3"]);
-        assert!(read(&[list.clone(), "pole-2".into()]).unwrap_err().to_string().contains("pole-2 twice"));
+        assert!(read("--to", &[list.clone(), "pole-2".into()]).unwrap_err().to_string().contains("pole-2 twice"));
         fs::write(file.path(), "pole-1\npole 2\n").unwrap();
-        assert!(read(&[list]).unwrap_err().to_string().contains(":2: `pole 2` is no camera"));
+        assert!(read("--to", &[list]).unwrap_err().to_string().contains(":2: `pole 2` is no camera"));
     }
 
     #[test]
@@ -115,6 +117,6 @@ mod tests {
         for text in ["", "=10.0.0.1", "pole=", "pole:0", "pole:99999", "pole=a b", "po/le", "@/no/such/list"] {
             assert!(read_one(text).is_err(), "{text}");
         }
-        assert!(read(&[]).unwrap_err().to_string().contains("no camera"));
+        assert!(read("--from", &[]).unwrap_err().to_string().contains("name some: `--from pole-12"));
     }
 }

@@ -42,6 +42,8 @@ const REQUEST_MAX: Duration = Duration::from_mins(5);
 const CONTINUE_MAX: Duration = Duration::from_secs(20);
 /// The longest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
+/// The longest answer with marks; a device sends 8 MiB at most.
+const MARKS_BYTES_MAX: u64 = 9 << 20;
 
 /// Who asks: a client's certificate and key, and the authority by which devices are known.
 #[derive(Clone)]
@@ -366,6 +368,17 @@ impl Client {
     /// See [`Failure`].
     pub fn roll_back(&self) -> Result<StoreStatus, Failure> {
         Self::json(self.agent.post(self.url("models/rollback")).send_empty())
+    }
+
+    /// What people said of alarms, from byte `from` of the device's file on: whole lines, a part of what there is; nothing when there is no
+    /// more.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn marks(&self, from: u64) -> Result<Vec<u8>, Failure> {
+        let mut response = Self::answer(self.agent.get(self.url(&format!("marks?from={from}"))).call())?;
+        let read = response.body_mut().with_config().limit(MARKS_BYTES_MAX).read_to_vec();
+        read.map_err(|error| Failure::Network(told(&error)))
     }
 
     fn url(&self, path: &str) -> String {

@@ -7,7 +7,7 @@ use runtime::{Error, Result};
 use serde_json::{Value, json};
 
 use super::seeds::{lines, train_seeds};
-use super::{Choose, Device, Preset, Run, Settings, train};
+use super::{Choose, Device, Preset, Run, RunFile, Settings, train};
 use crate::dataset::Dataset;
 use crate::dataset::text::{self, TextContract};
 use crate::evaluate::table::table;
@@ -70,6 +70,10 @@ pub struct TrainArgs {
     /// held-out videos.
     #[arg(long, value_name = "N")]
     patience: Option<u64>,
+    /// Learn from the training videos of this data set too, such as what `collect` brought from cameras; may be given several times. Its features
+    /// must be of the same contract [default with --resume: as the run was begun].
+    #[arg(long, value_name = "DIR")]
+    add: Vec<PathBuf>,
     /// Learn from captions too, that `embed` has put into this data set (or folder of text) of the same videos: mtn alone, and for
     /// workstations alone, as cameras have no captions.
     #[arg(long, value_name = "DATASET")]
@@ -86,19 +90,19 @@ pub struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// The settings of what is gone on with: of the run, or of the first of the seeds' runs that was begun.
-    fn begun(&self) -> Result<Option<Settings>> {
+    /// What is gone on with: the run, or the first of the seeds' runs that was begun.
+    fn begun(&self) -> Result<Option<RunFile>> {
         if !self.resume {
             return Ok(None);
         }
         let run =
             if self.seeds.is_empty() { Some(self.out.clone()) } else { seeds::runs_in(&self.out).into_iter().next() };
-        run.map(|run| Ok(Run::open(&run)?.file.settings)).transpose()
+        run.map(|run| Ok(Run::open(&run)?.file)).transpose()
     }
 
     /// The preset's settings, or those of the run to go on with, with what the command line says otherwise.
-    fn settings(&self) -> Result<Settings> {
-        let mut settings = match self.begun()? {
+    fn settings(&self, begun: Option<&RunFile>) -> Result<Settings> {
+        let mut settings = match begun.map(|begun| begun.settings.clone()) {
             Some(begun) => Settings { preset: self.preset.unwrap_or(begun.preset), ..begun },
             None => self.preset.unwrap_or(Preset::Edge).settings(self.model.config()),
         };
@@ -120,8 +124,8 @@ impl TrainArgs {
         Ok(settings)
     }
 
-    /// The data set, with the text that the model takes in, if it does.
-    fn dataset(&self, settings: &mut Settings) -> Result<Dataset> {
+    /// The data set, with the text that the model takes in, if it does, and what is added.
+    fn dataset(&self, settings: &mut Settings, begun: Option<&RunFile>) -> Result<Dataset> {
         let mut dataset = Dataset::open(&self.dataset)?;
         if let Some(from) = &self.text {
             let width = TextContract::read(&text::folder(from))?.width as usize;
@@ -133,7 +137,13 @@ impl TrainArgs {
             }
             dataset.text_root.clone_from(from);
         }
-        if settings.model.text().is_some() { dataset.with_text() } else { Ok(dataset) }
+        let own = if settings.model.text().is_some() { dataset.with_text()? } else { dataset };
+        let kept = begun.map(|begun| begun.dataset.added_folders()).unwrap_or_default();
+        let dataset = own.with_added(if self.add.is_empty() { &kept } else { &self.add })?;
+        if !dataset.added.is_empty() {
+            log::info!("{}", dataset.told_added(&own, settings.model.segments())?);
+        }
+        Ok(dataset)
     }
 }
 
@@ -151,9 +161,10 @@ fn set<T>(flag: &str, model: &str, value: Option<T>, setting: Option<&mut T>) ->
 
 /// Run the command.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let mut settings = args.settings()?;
+    let begun = args.begun()?;
+    let mut settings = args.settings(begun.as_ref())?;
     args.device.check()?;
-    let dataset = args.dataset(&mut settings)?;
+    let dataset = args.dataset(&mut settings, begun.as_ref())?;
     if !args.seeds.is_empty() {
         let seeds = seeds::listed(&args.seeds)?;
         let summary = train_seeds(&dataset, &settings, &seeds, args.device, &args.out, args.resume)?;

@@ -100,6 +100,7 @@ fn new_run(
             settings: settings.clone(),
             dataset: DatasetMark {
                 path: dataset.root.display().to_string(),
+                added: dataset.added.iter().map(|root| root.display().to_string()).collect(),
                 sha256: set.sha256.clone(),
                 videos: set.len(),
                 abnormal: set.abnormal(),
@@ -123,7 +124,8 @@ fn resumed(out: &Path, settings: &Settings, seed: u64, set: &TrainingSet) -> Res
     let mut run = Run::open(out)?;
     let name = out.join("run.json").display().to_string();
     if run.file.dataset.sha256 != set.sha256 {
-        return Err(Error::invalid(name, "was trained on other data", "name the data set that it began with"));
+        let remedy = "name the data set that it began with; what was added to it must be as it was then";
+        return Err(Error::invalid(name, "was trained on other data", remedy));
     }
     let same = Settings { steps: settings.steps, ..run.file.settings.clone() } == *settings;
     if run.file.seed != seed || !same {

@@ -9,7 +9,7 @@ use runtime::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Device, Settings};
-use crate::dataset::Statistics;
+use crate::dataset::{Dataset, Statistics};
 use crate::files::{read_parts, write_atomic, write_parts};
 use crate::model::Detector;
 
@@ -18,6 +18,9 @@ use crate::model::Detector;
 pub struct DatasetMark {
     /// Its folder, as named then.
     pub path: String,
+    /// The folders whose training videos were added to its own, as named then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
     /// SHA-256 over the training videos' names, labels and numbers, hexadecimal.
     pub sha256: String,
     /// Training videos.
@@ -26,6 +29,21 @@ pub struct DatasetMark {
     pub abnormal: usize,
     /// Of which held out for validation.
     pub held_out: usize,
+}
+
+impl DatasetMark {
+    /// Open it again, with what was added.
+    ///
+    /// # Errors
+    /// When any of it is no longer there.
+    pub fn open(&self) -> Result<Dataset> {
+        Dataset::open(Path::new(&self.path))?.with_added(&self.added_folders())
+    }
+
+    /// The folders that were added.
+    pub fn added_folders(&self) -> Vec<PathBuf> {
+        self.added.iter().map(PathBuf::from).collect()
+    }
 }
 
 /// `run.json`.
