@@ -65,7 +65,7 @@ impl Footage {
             .args(["extract", &path("videos"), "--extractor"])
             .args([&path("extractor.onnx"), &path("data")]))?;
 
-        let mut files: Vec<_> = fs::read_dir(path("data/train"))
+        let mut files: Vec<PathBuf> = fs::read_dir(path("data/train"))
             .context("nothing was extracted")?
             .map(|entry| Ok(entry?.path()))
             .collect::<Result<_>>()?;

@@ -20,6 +20,8 @@ const COUNT_MORE: f64 = 3.0;
 const OUTBOX_BYTES: u64 = 1 << 20;
 /// The recorder looks at its room after as many bytes of each clip.
 const ROOM_BYTES: u64 = 4 << 20;
+/// How a camera's silence is told.
+const SILENCE: &str = "no frame for more than";
 /// What must be zero for every camera.
 const ZERO: [&str; 5] = [
     "tadpole_gaps_total",
@@ -55,14 +57,22 @@ impl Journal {
     /// Read it.
     pub fn read(text: &str) -> Result<Self> {
         let mut journal = Self::default();
+        // A live camera whose road has ended is silent, which is its last event; one that was silent in between has others behind it.
+        let mut silent: HashMap<String, String> = HashMap::new();
         for line in text.lines() {
             let event: Value = serde_json::from_str(line).with_context(|| format!("the journal holds `{line}`"))?;
             let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
             match word("event").as_str() {
                 "alarm" => *journal.phases.entry((word("camera"), word("phase"))).or_default() += 1,
                 "fault" => journal.illnesses.push(format!("{}: {}", word("camera"), word("reason"))),
-                "health" if word("state") == "degraded" => {
-                    journal.illnesses.push(format!("{}: {}", word("camera"), word("reason")));
+                "health" => {
+                    journal.illnesses.extend(silent.remove(&word("camera")));
+                    let illness = format!("{}: {}", word("camera"), word("reason"));
+                    match word("state").as_str() {
+                        "degraded" if word("reason").starts_with(SILENCE) => _ = silent.insert(word("camera"), illness),
+                        "degraded" => journal.illnesses.push(illness),
+                        _ => {}
+                    }
                 }
                 _ => {}
             }
@@ -139,7 +149,7 @@ impl Ended<'_> {
         let scored = counted("tadpole_segments_scored_total");
         checks.push(same(&format!("{camera}: segments scored"), scored, self.segments));
         let zero: Vec<_> =
-            ZERO.iter().map(|family| (family, counted(family))).filter(|(_, count)| *count > 0).collect();
+            ZERO.into_iter().map(|family| (family, counted(family))).filter(|(_, count)| *count > 0).collect();
         let seen: Vec<_> = zero.iter().map(|(family, count)| format!("{family} {count}")).collect();
         checks.push(Check {
             what: format!("{camera}: gaps, drops, segments not looked at, scores that are none, errors"),
@@ -289,6 +299,18 @@ mod tests {
         one(changed(&|_, sample| sample.clips_bytes = 100), "enough");
         // The first quarter may grow.
         assert_eq!(changed(&|n, sample| sample.resident_kb -= 30_000 * u64::from(n < 10)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn silence_is_an_illness_unless_it_lasts_to_the_end() {
+        let line = |camera: &str, state: &str, reason: &str| {
+            json!({ "event": "health", "camera": camera, "state": state, "reason": reason }).to_string() + "\n"
+        };
+        let silent = |camera| line(camera, "degraded", "no frame for more than 2 s");
+        let read = |text: String| Journal::read(&text).unwrap().illnesses.len();
+        assert_eq!(read(silent("a") + &silent("b")), 0);
+        assert_eq!(read(silent("a") + &line("a", "ok", "") + &silent("a")), 1);
+        assert_eq!(read(silent("a") + &line("a", "degraded", "journal: full")), 2);
     }
 
     #[test]
