@@ -5,6 +5,7 @@
 //! | [`contract`] | how frames become one segment feature |
 //! | [`config`] | what a camera is told, as people write it (TOML) |
 //! | [`v4l`] | the URI of a local camera |
+//! | [`rows`] | the URI of recorded feature rows |
 //! | [`wire`] | the same as a board reads it: frozen structs in a sealed blob |
 //! | [`manifest`] | what a model promises: contract, thresholds, files, golden vectors |
 //! | [`golden`] | the seeded clip that every extractor is proved on |
@@ -16,6 +17,7 @@ pub mod contract;
 pub mod envelope;
 pub mod golden;
 pub mod manifest;
+pub mod rows;
 pub mod sign;
 pub mod v4l;
 pub mod wire;

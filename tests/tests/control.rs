@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/disk.rs"]
+mod disk;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use disk::SmallDisk;
 use firmware_config::PublicKey;
 use firmware_config::sign::SigningKey;
 use runtime::bundle::{self, Bundle, demo_keys};
@@ -408,50 +412,13 @@ fn a_model_that_is_pushed_through_cuts_is_tried_confirmed_and_taken_back() {
     assert!(journal.contains("release 1 is taken back by a new start"), "{journal}");
 }
 
-/// A file system of 128 MiB for the store, that a test may fill and make read-only.
-struct SmallDisk<'a> {
-    firmware: &'a Firmware,
-    store: PathBuf,
-}
-
-impl SmallDisk<'_> {
-    /// A firmware whose store is on one; nothing where mounting is not allowed.
-    fn firmware(place: &Place) -> Option<Firmware> {
-        std::fs::create_dir(place.path("store")).unwrap();
-        let mut run = Command::new("unshare");
-        run.args(["--mount", "sh", "-c", "mount -t tmpfs -o size=128m tmpfs \"$0\" && exec \"$@\""]);
-        let mut allowed = Command::new("unshare");
-        allowed.args(["--mount", "mount", "-t", "tmpfs", "tmpfs"]).arg(place.path("store"));
-        allowed.status().is_ok_and(|status| status.success()).then(|| {
-            run.arg(place.path("store")).arg(program("tadpole"));
-            Firmware::start_by(place, run)
-        })
-    }
-
-    fn inside(&self, script: &str) {
-        let mut run = Command::new("nsenter");
-        run.args([&format!("--mount=/proc/{}/ns/mnt", self.firmware.child.id()), "sh", "-e", "-c", script, "sh"]);
-        assert!(run.arg(&self.store).status().unwrap().success(), "{script}");
-    }
-
-    /// Leave so many mebibytes free.
-    fn leave(&self, mebibytes: u64) {
-        self.inside("rm -f \"$1/filler\"");
-        if mebibytes < 128 {
-            let free = "$(df --output=avail -B1M \"$1\" | tail -n 1)";
-            self.inside(&format!("fallocate -l $(({free} - {mebibytes}))M \"$1/filler\""));
-        }
-    }
-}
-
 #[test]
 fn a_full_or_read_only_disk_takes_no_model_and_the_camera_goes_on() {
     let place = Place::new();
-    let Some(firmware) = SmallDisk::firmware(&place) else {
-        println!("SKIPPED: nothing can be mounted here; run this as root");
-        return;
-    };
-    let disk = SmallDisk { firmware: &firmware, store: place.path("store") };
+    let store = place.path("store");
+    let Some(run) = SmallDisk::under(&program("tadpole"), &store, None) else { return };
+    let firmware = Firmware::start_by(&place, run);
+    let disk = SmallDisk::of(firmware.child.id(), store);
     let push = firmware.client(&place.credentials("anna"));
     let before = firmware.wait(&push, "scoring", |status| status.cameras[0].segments > 1);
     let package = place.package(2, 1);
@@ -494,12 +461,12 @@ fn a_full_or_read_only_disk_takes_no_model_and_the_camera_goes_on() {
     let have = arrived();
     assert!((half + (512 << 10)..total).contains(&have), "{have}");
 
-    disk.inside("mount -o remount,ro \"$1\"");
+    disk.read_only(true);
     assert_eq!(kind(push.put(&package, have as u64, &package.bytes[have..])), "failed");
     assert!(push.roll_back().is_err());
     let status = push.status().unwrap();
     assert_eq!((status.model.release, status.store.unwrap().current.unwrap().release), (1, 1));
-    disk.inside("mount -o remount,rw \"$1\"");
+    disk.read_only(false);
 
     assert!(push.upload(&package, |_| true).unwrap().whole, "it goes on where it ended");
     push.activate(&package.id).unwrap();

@@ -2,6 +2,7 @@
 
 mod aarch64;
 mod cross;
+mod day;
 mod fuzz;
 mod incidents;
 
@@ -42,6 +43,18 @@ pub struct SoakArgs {
     /// One fuzz target, or several.
     #[arg(long, requires = "fuzz")]
     target: Vec<String>,
+    /// A day of a device: recorded features and pixels on four cameras each; memory flat, no segment missed, disk within bounds, counters consistent.
+    #[arg(long)]
+    day: bool,
+    /// Hours of recorded features; 0 leaves them out.
+    #[arg(long, default_value_t = 24.0, requires = "day")]
+    hours: f64,
+    /// Minutes of pixels, at the speed of life; 0 leaves them out.
+    #[arg(long, default_value_t = 30.0, requires = "day")]
+    pixels_minutes: f64,
+    /// How many times faster than life recorded features come, at most.
+    #[arg(long, default_value_t = 240.0, requires = "day")]
+    speed: f64,
     /// Minutes for each fuzz target.
     #[arg(long, default_value_t = 15.0, requires = "fuzz")]
     minutes: f64,
@@ -88,8 +101,11 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.power {
         return crate::board::power::run(args.firmware.clone(), 20);
     }
+    if args.day {
+        return day::run(&day::Day { hours: args.hours, minutes: args.pixels_minutes, speed: args.speed });
+    }
     if args.fuzz {
         return fuzz::run(&args.target, args.minutes);
     }
-    bail!("name a soak: --incidents, --aarch64, --engines, --cross, --unplug, --kill, --power or --fuzz")
+    bail!("name a soak: --incidents, --aarch64, --engines, --cross, --unplug, --kill, --power, --day or --fuzz")
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{CAMERAS_MAX, Config, Problem, calibration, picture};
+use crate::rows::RowsUri;
 use crate::sign::TRUSTED_KEYS_MAX;
 use crate::v4l::V4lUri;
 
@@ -246,6 +247,9 @@ fn source_problem(key: String, source: &str) -> Option<Problem> {
             format!("does not name an absolute path after `{scheme}://`"),
             format!("write three slashes: `{scheme}:///path`"),
         ));
+    }
+    if scheme == "features" {
+        return RowsUri::parse(source).err().map(|error| Problem::new(key, error.problem, error.remedy));
     }
     if scheme == "rtsp" && rest.is_empty() {
         return Some(Problem::new(key, "names no host", "write `rtsp://host/stream`"));

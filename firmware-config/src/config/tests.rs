@@ -73,6 +73,10 @@ source = "http://host/stream"
 name = "rel"
 source = "file://videos/a.mp4"
 
+[[camera]]
+name = "rows"
+source = "features:///rows.npy?speed=0"
+
 [model]
 bundle = ""
 trusted_keys = ["{KEY}", "{KEY}"]
@@ -91,12 +95,13 @@ cool_down_s = nan
         line 11, column 8: `camera[2].name` is not a plain name; use 1 to 32 letters, digits, `-` or `_`
         line 12, column 10: `camera[2].source` has the unknown scheme `http`; write one of `file:///path/video.mp4`, `v4l:///dev/video0`, `rtsp://host/stream`, `tcp://host:port`, `sim://?seed=1`, `features:///path/rows.npy`
         line 16, column 10: `camera[3].source` does not name an absolute path after `file://`; write three slashes: `file:///path`
-        line 19, column 10: `model.bundle` is not a path; write the path of a file
-        line 20, column 16: `model.trusted_keys` lists the same key twice; list it once
-        line 23, column 13: `alarm.threshold` is 1.5, not above 0 and below 1; scores lie between 0 and 1; leave it out for the model's own threshold
-        line 24, column 17: `alarm.release_ratio` is 1, not above 0 and below 1; an alarm ends below `threshold` times this, so it must be below 1
-        line 25, column 16: `alarm.min_length_s` is -1, not 0 to 600 seconds; 0 alarms at once; a few seconds forgive a flicker
-        line 26, column 15: `alarm.cool_down_s` is NaN, not 0 to 86400 seconds; 0 allows the next alarm at once
+        line 20, column 10: `camera[4].source` has the speed `0`; write 1 for that of life, 1000000 at most, or leave it out
+        line 23, column 10: `model.bundle` is not a path; write the path of a file
+        line 24, column 16: `model.trusted_keys` lists the same key twice; list it once
+        line 27, column 13: `alarm.threshold` is 1.5, not above 0 and below 1; scores lie between 0 and 1; leave it out for the model's own threshold
+        line 28, column 17: `alarm.release_ratio` is 1, not above 0 and below 1; an alarm ends below `threshold` times this, so it must be below 1
+        line 29, column 16: `alarm.min_length_s` is -1, not 0 to 600 seconds; 0 alarms at once; a few seconds forgive a flicker
+        line 30, column 15: `alarm.cool_down_s` is NaN, not 0 to 86400 seconds; 0 allows the next alarm at once
         ");
 }
 

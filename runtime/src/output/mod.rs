@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | relay | [`gpio`] | a line that is closed while any alarm is on; in memory, by the kernel, or a Pi's registers |
 //! | heartbeat | [`gpio`] | a line that changes its level while all is well |
-//! | journal | [`journal`] | one JSON line per event, written by its own thread |
+//! | journal | [`journal`] | one JSON line per event, written by its own thread, again and again if need be |
 //! | outbox | [`mod@outbox`] | alarms on their way to a broker and a web server that may be away |
 
 pub mod event;

@@ -48,6 +48,8 @@ use work::Worker;
 pub const NAME: &str = "recorder";
 /// Notes that may wait for the recorder.
 const QUEUE: usize = 512;
+/// A disk that takes longer for one note is a fault.
+const SLOW: Duration = Duration::from_secs(5);
 /// Frame buffers that are kept for use again.
 const SPARE_MAX: usize = 16;
 
@@ -134,6 +136,8 @@ struct Shared {
     /// Alarms that were kept.
     kept: AtomicU64,
     fault: Mutex<Option<String>>,
+    /// Since when the recorder has been at work on one note; most of that is the disk's.
+    working: Mutex<Option<Instant>>,
 }
 
 /// Of one camera.
@@ -237,8 +241,17 @@ impl Shared {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
+    fn set_working(&self, since: Option<Instant>) {
+        *self.working.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
     fn fault(&self) -> Option<String> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let working = *self.working.lock().unwrap_or_else(PoisonError::into_inner);
+        let slow = working.is_some_and(|since| since.elapsed() > SLOW);
+        // The same words while it lasts: every change is told.
+        let silent = || format!("the disk has not answered for {} s", SLOW.as_secs());
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        fault.or_else(|| slow.then(silent))
     }
 }
 

@@ -233,3 +233,20 @@ fn a_recorder_that_is_behind_costs_frames_that_are_counted_and_no_time() {
     assert_eq!(recorder.counts(), (0, 488));
     drop((notes, folder));
 }
+
+#[test]
+fn a_disk_that_does_not_answer_is_said_until_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recorder, recording) = Recorder::start(settings(folder.path()), &["north"]).unwrap();
+    let mut outputs = Outputs::default();
+    outputs.push(recorder.output());
+    assert_eq!(outputs.fault(), None);
+    // As if the note of now had been begun long ago.
+    let long_ago = Instant::now().checked_sub(SLOW + Duration::from_secs(1));
+    recorder.shared.set_working(long_ago);
+    assert!(outputs.fault().unwrap().contains("not answered"));
+    // The next note is taken, and done with.
+    assert!(outputs.alarm(&begins("south", 1, 9.5)).is_empty());
+    eventually("it is forgotten", || outputs.fault().is_none());
+    recording.end(PATIENCE);
+}

@@ -84,7 +84,9 @@ impl Worker {
     pub(super) fn run(&mut self, notes: &Receiver<Note>) {
         self.open();
         loop {
-            match notes.recv_timeout(LOOK_EVERY) {
+            let note = notes.recv_timeout(LOOK_EVERY);
+            self.shared.set_working(Some(Instant::now()));
+            match note {
                 Ok(Note::End) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(note) => self.take_in(note),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -92,6 +94,7 @@ impl Worker {
             if self.looked.elapsed() >= LOOK_EVERY {
                 self.look();
             }
+            self.shared.set_working(None);
         }
         for n in 0..self.cameras.len() {
             self.finish(n, true);

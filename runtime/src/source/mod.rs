@@ -7,7 +7,7 @@
 //! | `file:///video.mp4` or a plain path | [`ffmpeg`] | any recording ffmpeg reads, as an ffmpeg child process |
 //! | `v4l:///dev/video0` | [`v4l`] | a camera of this machine (cargo feature `v4l`), reopened with back-off |
 //! | `rtsp://...` | [`ffmpeg`] | a network camera, restarted with back-off |
-//! | `features:///rows.npy` | [`rows`] | recorded feature rows (not frames; see [`rows::RowSource`]) |
+//! | `features:///rows.npy` | [`rows`] | recorded feature rows (not frames; see [`rows::RowSource`]); with `?speed=60` no faster than that |
 //!
 //! [`mask`] lays a camera's privacy mask on any of them: nobody behind it sees what it hides.
 //!

@@ -1,19 +1,22 @@
 //! Recorded feature rows (`features:///rows.npy`): one row per segment, out of the file's own `[T, D]` or
-//! `[T, crops, D]` array, with the contract they were made under.
+//! `[T, crops, D]` array, with the contract they were made under. They come as fast as they are taken, or with `?speed=60` sixty times
+//! as fast as a camera would give them, and no faster.
 //!
 //! The contract is `contract.json` beside the file or in the folder above (data sets keep one for `train/` and
 //! `test/`); without one the rows are of an external contract, of which only the width is known.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use firmware_config::contract::FeatureContract;
+use firmware_config::rows::RowsUri;
 
 use super::npy::RowReader;
 pub use super::npy::{Matrix, load_npy};
 use crate::{Error, Result};
 
-/// The scheme of recorded rows.
-pub const SCHEME: &str = "features://";
+/// What a row stands for, in seconds: 16 frames at 25/s.
+const SEGMENT_S: f64 = 0.64;
 
 /// Feature rows, one after another.
 #[derive(Debug)]
@@ -21,15 +24,37 @@ pub struct RowSource {
     path: PathBuf,
     reader: RowReader,
     contract: FeatureContract,
+    pace: Option<Pace>,
+}
+
+/// When rows are due.
+#[derive(Debug)]
+struct Pace {
+    /// From one row to the next, seconds.
+    every_s: f64,
+    begun: Option<Instant>,
+    /// Rows so far.
+    count: u64,
+}
+
+impl Pace {
+    /// Wait until the next row's segment would be over. Who was late makes up for it: then nothing is waited for.
+    fn wait(&mut self) {
+        self.count += 1;
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let due = begun + Duration::from_secs_f64(self.count as f64 * self.every_s);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
 }
 
 impl RowSource {
-    /// Open `features:///path/rows.npy` (or a relative `features://rows.npy`).
+    /// Open `features:///path/rows.npy` (or a relative `features://rows.npy`), with or without `?speed=N`.
     ///
     /// # Errors
-    /// When the file is missing, damaged or not such an array, or its contract is of another width.
+    /// When the file is missing, damaged or not such an array, its contract is of another width, or the speed is none.
     pub fn open(uri: &str) -> Result<Self> {
-        let path = PathBuf::from(uri.strip_prefix(SCHEME).unwrap_or(uri));
+        let RowsUri { path, speed } = RowsUri::parse(uri).map_err(|e| Error::invalid(uri, e.problem, e.remedy))?;
+        let path = PathBuf::from(path);
         let reader = RowReader::open(&path)?;
         let width = reader.width() as u32;
         let contract = match find_contract(&path)? {
@@ -48,7 +73,8 @@ impl RowSource {
                 ));
             }
         };
-        Ok(Self { path, reader, contract })
+        let pace = speed.map(|speed| Pace { every_s: SEGMENT_S / speed, begun: None, count: 0 });
+        Ok(Self { path, reader, contract, pace })
     }
 
     /// The contract that the rows were made under.
@@ -101,7 +127,11 @@ impl RowSource {
     /// # Errors
     /// When the file fails or a value is not finite; the error names the row.
     pub fn next_row(&mut self, row: &mut Vec<f32>) -> Result<bool> {
-        self.reader.next_row(row)
+        let found = self.reader.next_row(row)?;
+        if let (true, Some(pace)) = (found, &mut self.pace) {
+            pace.wait();
+        }
+        Ok(found)
     }
 }
 
@@ -168,6 +198,22 @@ mod tests {
             all.extend_from_slice(&row);
         }
         assert_eq!(all, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn rows_come_no_faster_than_they_are_asked_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let uri = rows(folder.path());
+        let (mut row, mut count) = (Vec::new(), 0);
+        let mut source = RowSource::open(&format!("{uri}?speed=16")).unwrap();
+        let begun = Instant::now();
+        while source.next_row(&mut row).unwrap() {
+            count += 1;
+        }
+        let took = begun.elapsed();
+        // Three rows of 40 ms.
+        assert!(count == 3 && took >= Duration::from_millis(120), "{count} in {took:?}");
+        assert_eq!(RowSource::open(&format!("{uri}?speed=0")).unwrap_err().kind, ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -173,8 +173,10 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Held> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        drop(OpenOptions::new().append(true).create(true).open(path)?);
         belong_to_owner_of_folder(path)?;
+        // Read-only, which is enough: a lock that is held for long keeps nobody from making the file system read-only.
+        let file = File::open(path)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {

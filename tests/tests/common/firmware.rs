@@ -22,13 +22,13 @@ pub struct Firmware {
 impl Firmware {
     /// Run a config; its log is kept.
     pub fn start(config: &Path) -> Self {
-        let mut child = Command::new(program("tadpole"))
-            .args(["run", "--config"])
-            .arg(config)
-            .env("RUST_LOG", "info")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_by(Command::new(program("tadpole")), config)
+    }
+
+    /// Started by a command that becomes it.
+    pub fn start_by(mut run: Command, config: &Path) -> Self {
+        let mut child =
+            run.args(["run", "--config"]).arg(config).env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
         let listener = std::thread::spawn(move || {
@@ -37,6 +37,11 @@ impl Firmware {
             }
         });
         Self { child, log, listener: Some(listener) }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has said so far.

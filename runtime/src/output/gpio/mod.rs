@@ -55,6 +55,8 @@ pub struct GpioRelay<P: OutputPin> {
     polarity: Polarity,
     /// The alarms that are on: camera and number.
     on: BTreeSet<(String, u64)>,
+    /// Whether it is closed, as far as is known.
+    closed: bool,
     fault: Option<String>,
 }
 
@@ -64,7 +66,7 @@ impl<P: OutputPin> GpioRelay<P> {
     /// # Errors
     /// When the pin cannot be set.
     pub fn new(pin: P, polarity: Polarity) -> Result<Self> {
-        let mut relay = Self { pin, polarity, on: BTreeSet::new(), fault: None };
+        let mut relay = Self { pin, polarity, on: BTreeSet::new(), closed: false, fault: None };
         relay.set(false)?;
         Ok(relay)
     }
@@ -72,6 +74,9 @@ impl<P: OutputPin> GpioRelay<P> {
     fn set(&mut self, closed: bool) -> Result<()> {
         let set = self.pin.set_state(self.polarity.level(closed));
         self.fault = set.as_ref().err().map(|e| format!("the line cannot be set: {e:?}"));
+        if set.is_ok() && std::mem::replace(&mut self.closed, closed) != closed {
+            log::info!("gpio: the relay is {}", if closed { "closed" } else { "open" });
+        }
         set.map_err(|e| {
             let wish = if closed { "close" } else { "open" };
             Error::failed(

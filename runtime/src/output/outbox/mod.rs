@@ -37,6 +37,8 @@ use record::{Message, Record};
 
 /// In logs and health.
 pub const NAME: &str = "outbox";
+/// A disk that takes longer is a fault.
+const SLOW: Duration = Duration::from_secs(5);
 /// How long after a failure the disk is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -59,6 +61,8 @@ struct State {
     count: u64,
     /// What is wrong with the disk.
     fault: Option<String>,
+    /// Since when the disk has been asked to take something.
+    saving: Option<Instant>,
     /// The run ends.
     over: bool,
 }
@@ -103,7 +107,7 @@ impl Outbox {
         getrandom::fill(&mut run)
             .map_err(|e| Error::failed(NAME, format!("the kernel gives no random bytes: {e}"), "check /dev/urandom"))?;
         let shared = Shared {
-            state: Mutex::new(State { queue, count: 0, fault: None, over: false }),
+            state: Mutex::new(State { queue, count: 0, fault: None, saving: None, over: false }),
             changed: Condvar::new(),
             run: hex::encode(run),
             device: device.to_owned(),
@@ -169,7 +173,10 @@ impl Outbox {
     /// What is wrong: with the disk, or with a receiver that was away for too long.
     pub fn fault(&self) -> Option<String> {
         let state = self.lock();
-        state.fault.clone().or_else(|| state.queue.overflow())
+        let slow = state.saving.is_some_and(|since| since.elapsed() > SLOW);
+        // The same words while it lasts: every change is told.
+        let silent = || format!("the disk has not answered for {} s", SLOW.as_secs());
+        state.fault.clone().or_else(|| slow.then(silent)).or_else(|| state.queue.overflow())
     }
 
     fn put(&self, alarm: &AlarmEvent) {
@@ -192,8 +199,10 @@ impl Outbox {
         let mut retry: Option<Instant> = None;
         loop {
             let (unsaved, over) = self.wait_for_work(retry);
+            self.lock().saving = Some(Instant::now());
             let saved = unsaved.map_or(Ok(()), |unsaved| self.save(&mut file, unsaved));
             let mut state = self.lock();
+            state.saving = None;
             let fault = saved.err().map(|error| format!("{}: cannot be written: {error}", file.path().display()));
             retry = fault.as_ref().map(|_| Instant::now() + RETRY);
             match (&state.fault, &fault) {

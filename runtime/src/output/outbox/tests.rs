@@ -1,10 +1,11 @@
-//! The outbox on a disk whose power is cut at every operation, on one that turns read-only, and with its threads.
+//! The outbox on a disk whose power is cut at every operation, on one that turns read-only, on a slow one, and with its threads.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::output::{Outputs, Phase};
-use crate::store::disk::RealDisk;
+use crate::store::disk::{Entry, Held, RealDisk};
 use crate::store::tests::power::{Accident, PowerDisk, Survives};
 
 /// How long a thread may take on a busy machine.
@@ -183,6 +184,84 @@ fn a_disk_that_turns_read_only_is_a_fault_and_alarms_go_on_and_it_heals_by_itsel
     writing.end(PATIENCE);
     let (again, _writing) = Outbox::open(Box::new(disk.new_process()), &folder(), 100, &RECEIVERS, "pole-12").unwrap();
     assert_eq!((again.standing("mqtt"), again.standing("webhook")), ((5, 0), (6, 0)));
+}
+
+/// A disk on which no byte is written before it is told to hurry.
+struct SlowDisk(Arc<AtomicBool>);
+
+impl Disk for SlowDisk {
+    fn append(&self, file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        let begun = Instant::now();
+        while !self.0.load(Ordering::SeqCst) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        RealDisk.append(file, bytes)
+    }
+
+    fn make_folder(&self, folder: &Path) -> std::io::Result<()> {
+        RealDisk.make_folder(folder)
+    }
+
+    fn list(&self, folder: &Path) -> std::io::Result<Vec<Entry>> {
+        RealDisk.list(folder)
+    }
+
+    fn open(&self, file: &Path) -> std::io::Result<(Box<dyn std::io::Read>, u64)> {
+        RealDisk.open(file)
+    }
+
+    fn create(&self, file: &Path) -> std::io::Result<()> {
+        RealDisk.create(file)
+    }
+
+    fn sync(&self, file: &Path) -> std::io::Result<()> {
+        RealDisk.sync(file)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, file: &Path) -> std::io::Result<()> {
+        RealDisk.remove(file)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> std::io::Result<()> {
+        RealDisk.sync_folder(folder)
+    }
+
+    fn free_bytes(&self, folder: &Path) -> std::io::Result<u64> {
+        RealDisk.free_bytes(folder)
+    }
+
+    fn lock(&self, file: &Path) -> std::io::Result<Held> {
+        RealDisk.lock(file)
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_slow_disk_which_is_said_and_forgotten_when_it_has_caught_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox");
+    let hurry = Arc::new(AtomicBool::new(false));
+    let disk = Box::new(SlowDisk(Arc::clone(&hurry)));
+    let (outbox, writing) = Outbox::open(disk, &path, 1000, &["mqtt"], "pole-12").unwrap();
+    let mut outputs = Outputs::default();
+    outputs.push(outbox.output());
+    let begun = Instant::now();
+    for id in 1..=500 {
+        assert!(outputs.alarm(&alarm(id, Phase::Started)).is_empty());
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "nobody waits: {:?}", begun.elapsed());
+    let first = outbox.wait("mqtt", PATIENCE).unwrap();
+    assert_eq!(first.message.alarm().unwrap().id, 1, "from memory");
+    eventually("it is said", || outputs.fault().is_some_and(|fault| fault.contains("not answered")));
+    hurry.store(true, Ordering::SeqCst);
+    eventually("it is forgotten", || outputs.fault().is_none());
+    writing.end(PATIENCE);
+    let (again, _writing) = Outbox::open(Box::new(RealDisk), &path, 1000, &["mqtt"], "pole-12").unwrap();
+    // And the end of the alarm that was on.
+    assert_eq!(again.standing("mqtt"), (501, 0));
 }
 
 #[test]
