@@ -74,7 +74,7 @@ fn marks_become_a_data_set_and_the_newest_holds() {
     ]);
     let taken = collect(&device, "pole-1", folder.path()).unwrap();
     assert_eq!((taken.new, taken.back), (4, 1), "one was said otherwise: it counts again");
-    assert_eq!(videos(folder.path()), [("pole-1-00ff-north-1".into(), true), ("pole-1-00ff-north-2".into(), true)]);
+    assert_eq!(videos(folder.path()), ["1", "2"].map(|id| (format!("pole-1-00ff-north-{id}"), true)));
     let dataset = Dataset::open(folder.path()).unwrap();
     let video = &dataset.videos(Split::Train).unwrap()[1];
     assert_eq!((video.header.rows, video.entry.frames, &video.entry.events[..]), (20, Some(320), &[(161, 208)][..]));

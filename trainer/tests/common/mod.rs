@@ -1,5 +1,8 @@
 //! A small made-up data set that can be learned: abnormal videos hold a burst in which one feature jumps.
 
+// Each test uses some of it.
+#![allow(dead_code)]
+
 use std::path::Path;
 
 use firmware_config::FeatureContract;
