@@ -14,7 +14,8 @@ use std::time::Duration;
 use env_logger::{Builder, Env};
 use firmware_config::config::{Camera, Log, LogFormat, LogLevel};
 use log::Record;
-use runtime::health::clock::{Clock as _, SystemClock, label_unix_s};
+use runtime::health::clock::{Clock as _, SystemClock};
+use runtime::health::date;
 use serde::Serialize;
 
 /// Begin to log; `cameras` are those that a line may be about. To be called once.
@@ -25,7 +26,7 @@ pub fn start(settings: &Log, cameras: &[Camera]) {
         LogFormat::Json => {
             let names: Vec<String> = cameras.iter().map(|camera| camera.name.clone()).collect();
             let clock = SystemClock::start();
-            builder.format(move |out, record| writeln!(out, "{}", json(record, &names, clock.now(), label_unix_s())))
+            builder.format(move |out, record| writeln!(out, "{}", json(record, &names, clock.now(), date::clock())))
         }
     }
     .init();
