@@ -41,8 +41,9 @@ const CAMERAS: usize = 4;
 const CLOCK: &str = "clock";
 /// What the recorder may use, in MB of 10^6 bytes: a few minutes of clips of four cameras, so that old ones have to go.
 const QUOTA_MB: u64 = 60;
-/// Low enough for ordinary traffic to cross it now and then, so that there is something to record.
-const PIXELS_ALARM: &str = "threshold = 0.001\nrelease_ratio = 0.9\nmin_length_s = 0\ncool_down_s = 10\n";
+/// The shipped model scores most of ordinary traffic below 1e-6, and some second of every minute or so above this: enough to record,
+/// and nothing that lasts.
+const PIXELS_ALARM: &str = "threshold = 0.00001\nrelease_ratio = 0.9\nmin_length_s = 0\ncool_down_s = 10\n";
 /// No progress for so long: it hangs.
 const SILENCE_MAX: Duration = Duration::from_mins(2);
 /// How long the last alarms may take to the web server.

@@ -93,3 +93,26 @@ fn serve(mut stream: TcpStream, heard: &Mutex<Heard>) -> io::Result<()> {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_one_connection_are_counted_and_acknowledged() {
+        let hook = Hook::start().unwrap();
+        let address = hook.url.trim_start_matches("http://").trim_end_matches("/alarms").to_owned();
+        let mut stream = TcpStream::connect(address).unwrap();
+        for (id, phase) in [("1", "started"), ("2", "ended"), ("2", "ended")] {
+            let body = format!("{{\"event_id\":\"{id}\",\"camera\":\"a\",\"phase\":\"{phase}\"}}");
+            write!(stream, "POST /alarms HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            let mut answer = [0; 15];
+            stream.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200 OK");
+            let mut rest = [0; 23];
+            stream.read_exact(&mut rest).unwrap();
+        }
+        let heard = hook.heard();
+        assert_eq!((heard.messages, heard.ids.len(), heard.of("a", "started"), heard.of("a", "ended")), (3, 2, 1, 2));
+    }
+}
