@@ -451,7 +451,7 @@ fn a_full_or_read_only_disk_takes_no_model_and_the_camera_goes_on() {
     let begun = half + (1 << 20);
     stream.write_all(&package.bytes[half..begun]).unwrap();
     std::thread::sleep(Duration::from_secs(1));
-    disk.leave(0);
+    disk.fill();
     // The refusal may come before all is sent.
     let _ = stream.write_all(&package.bytes[begun..]).and_then(|()| stream.flush());
     let mut heard = [0; 12];

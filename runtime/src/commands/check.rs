@@ -287,8 +287,7 @@ mod tests {
     #[cfg(feature = "fleet")]
     #[test]
     fn the_secrets_and_authorities_that_a_config_names_are_read() {
-        let more =
-            "[output.mqtt]\nbroker = \"mqtts://b\"\ntopic = \"t\"\nuser = \"u\"\npassword_file = \"p\"\nca = \"c\"\n";
+        let more = "[output.mqtt]\nbroker = \"mqtts://b:8883\"\ntopic = \"t\"\nuser = \"u\"\npassword_file = \"p\"\nca = \"c\"\n";
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         fs::write(&path, config("sim://") + more).unwrap();
