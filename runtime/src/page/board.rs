@@ -132,6 +132,14 @@ impl Panel {
         self.rows.push_back((point.number, kept));
     }
 
+    /// How rows are made from now on. Those that another extractor made say other things, and go.
+    pub fn made(&mut self, contract: &FeatureContract) {
+        if self.contract.as_ref() != Some(contract) {
+            self.rows.clear();
+            self.contract = Some(contract.clone());
+        }
+    }
+
     /// The points since the camera was started last: no two have the same number.
     pub fn present(&self) -> impl Iterator<Item = &Point> {
         self.since(self.life)
@@ -187,12 +195,8 @@ impl Board {
             let bytes = (input.width * input.height * 3) as usize;
             Some((clip.pixels.rchunks_exact(bytes.max(1)).next()?, input.width, input.height))
         });
-        if let Some((_, contract)) = feed.clip()
-            && panel.contract.as_ref() != Some(contract)
-        {
-            // A model with another extractor has taken over: its rows say other things.
-            panel.rows.clear();
-            panel.contract = Some(contract.clone());
+        if let Some((_, contract)) = feed.clip() {
+            panel.made(contract);
         }
         panel.add(point, picture, pipeline.row());
         panel.threshold = Some(pipeline.alarm().rule().threshold);
@@ -272,6 +276,17 @@ mod tests {
         [0, 1, 2, 3, 0, 1].into_iter().for_each(|number| panel.add(point(number), None, &[0.0]));
         assert_eq!(panel.present().map(|point| point.number).collect::<Vec<_>>(), [0, 1]);
         assert_eq!((panel.count, panel.points.len(), panel.rows.len()), (6, 6, 2));
+    }
+
+    #[test]
+    fn rows_of_two_extractors_never_meet() {
+        let mut panel = Panel::default();
+        let contract = |name: &str| FeatureContract { name: name.into(), ..FeatureContract::external(1) };
+        for (number, name) in ["a", "a", "b", "b", "b"].into_iter().enumerate() {
+            panel.made(&contract(name));
+            panel.add(point(number as u64), None, &[0.0]);
+        }
+        assert_eq!((panel.rows.len(), panel.rows[0].0, panel.contract), (3, 2, Some(contract("b"))));
     }
 
     #[test]

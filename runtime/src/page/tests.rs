@@ -266,6 +266,25 @@ fn an_alarm_comes_with_the_segments_that_raised_it_and_is_marked() {
 }
 
 #[test]
+fn a_mark_that_is_faster_than_its_rows_is_kept_again_with_them() {
+    let page = Played::new(None);
+    (10..=20).for_each(|number| page.segment(number, 0.5));
+    page.tell(&started("north", 1));
+    page.until("the alarm", || page.get("/api/alarms")["alarms"][0]["segments"] == 7);
+    assert_eq!(page.post("/api/alarms/1/mark", &json!({ "mark": "true" })).0, 200);
+    let kept = || -> Vec<Value> {
+        let lines = std::fs::read_to_string(page.folder.path().join(marks::FILE)).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    assert!(kept().len() == 1 && kept()[0]["rows"].is_null());
+    (21..=60).for_each(|number| page.segment(number, 0.5));
+    page.until("its rows", || kept().len() == 2);
+    let kept = kept();
+    assert_eq!((&kept[1]["mark"], &kept[1]["rows"]["segments"]), (&"true".into(), &51.into()));
+    assert_eq!(kept[0]["event"], kept[1]["event"]);
+}
+
+#[test]
 fn events_tell_what_happens_and_end_when_nobody_listens() {
     let page = Played::new(None);
     let mut stream = TcpStream::connect(page.address).unwrap();

@@ -10,61 +10,19 @@
 //! lists name them, and lists before a device's place moves on: what was interrupted is done again, and comes to the same.
 //! Refused: rows of another feature contract, and folders with a data set that is from elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use firmware_config::FeatureContract;
 use runtime::{Error, Result};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::mark::{Mark, Said, clip};
+use super::state::{Kept, Place, State};
 use crate::dataset::write::{write_contract, write_list, write_rows};
 use crate::dataset::{Dataset, Entry, Split, read_contract};
-use crate::files::write_atomic;
 
-/// The form of `collect.json` that this version writes.
-const FORMAT: u32 = 1;
-
-/// How far a device was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The byte of its file where the next line begins.
-    pub next: u64,
-    /// Length of the last line that was read, bytes.
-    pub last_bytes: u64,
-    /// SHA-256 of that line, hexadecimal: a device whose file was removed begins another one.
-    pub last_sha256: String,
-    /// Videos of marks that came without their rows.
-    waiting: BTreeSet<String>,
-}
-
-impl Place {
-    /// Whether `lines` begin with the last line that was read.
-    pub fn begins(&self, lines: &[u8]) -> bool {
-        let last = lines.get(..usize::try_from(self.last_bytes).unwrap_or(usize::MAX));
-        last.is_some_and(|line| sha256(line) == self.last_sha256)
-    }
-}
-
-/// What a video is of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
-    device: String,
-    abnormal: bool,
-    frames: u64,
-    events: Vec<(u64, u64)>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
-    format: u32,
-    devices: BTreeMap<String, Place>,
-    videos: BTreeMap<String, Kept>,
-}
-
+/// What is in it.
 #[derive(Clone, Debug, PartialEq)]
 struct Held {
     contract: Option<FeatureContract>,
@@ -126,7 +84,7 @@ impl Folder {
     /// Of kind `InvalidInput` when it holds another data set, or one of another contract than `like`; `Corrupt` when its state is damaged.
     pub fn open(root: &Path, like: Option<&Path>) -> Result<Self> {
         let name = root.display().to_string();
-        let state = read_state(root)?;
+        let state = State::read(root)?;
         if state.is_none() && ["train.csv", "test.csv", "contract.json"].iter().any(|file| root.join(file).exists()) {
             let problem = "holds a data set that `collect` did not make";
             return Err(Error::invalid(name, problem, "name a folder of its own; `train --add` brings them together"));
@@ -141,8 +99,11 @@ impl Folder {
         }
         fs::create_dir_all(root)
             .map_err(|error| Error::failed(&name, format!("cannot be made: {error}"), "name another folder"))?;
-        let state = state.unwrap_or_else(|| State { format: FORMAT, ..State::default() });
-        let held = Held { contract: there.or(wanted), state };
+        if state.is_none() {
+            // What is interrupted from here on is known as ours.
+            State::default().write(root)?;
+        }
+        let held = Held { contract: there.or(wanted), state: state.unwrap_or_default() };
         Ok(Self { root: root.to_owned(), picky: like.is_some(), held: Mutex::new(held) })
     }
 
@@ -193,8 +154,7 @@ impl Folder {
             }
             (begin, last) = (begin + line.len() as u64, line);
         }
-        let place = next.state.devices.entry(device.to_owned()).or_default();
-        (place.next, place.last_bytes, place.last_sha256) = (begin, last.len() as u64, sha256(last));
+        next.state.devices.entry(device.to_owned()).or_default().moves_on(begin, last);
         if next != *held {
             self.write(&next)?;
             *held = next;
@@ -290,28 +250,8 @@ impl Folder {
             })?;
         }
         write_list(&self.root, Split::Train, &entries)?;
-        let path = self.root.join("collect.json");
-        let text = serde_json::to_string_pretty(&held.state)
-            .map_err(|error| Error::failed(path.display().to_string(), error.to_string(), "report this"))?;
-        write_atomic(&path, text.as_bytes())
+        held.state.write(&self.root)
     }
-}
-
-fn read_state(root: &Path) -> Result<Option<State>> {
-    let path = root.join("collect.json");
-    let name = path.display().to_string();
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::failed(name, format!("cannot be read: {error}"), "check its permissions")),
-    };
-    let remedy = "collect into another folder: devices keep their marks";
-    let state: State = serde_json::from_str(&text)
-        .map_err(|error| Error::corrupt(&name, format!("is no state of a collection: {error}"), remedy))?;
-    if state.format == FORMAT {
-        return Ok(Some(state));
-    }
-    Err(Error::invalid(name, format!("has format {}, not {FORMAT}", state.format), remedy))
 }
 
 /// The contract that a mark's rows say they are of.
@@ -326,8 +266,4 @@ fn made(device: &str, mark: &Mark) -> Result<FeatureContract> {
 /// A contract, for people.
 fn told(contract: &FeatureContract) -> String {
     format!("{} ({})", contract.name, &contract.hash()[..12])
-}
-
-fn sha256(line: &[u8]) -> String {
-    hex::encode(Sha256::digest(line))
 }

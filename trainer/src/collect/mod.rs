@@ -3,8 +3,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`mark`] | a line of a device: an alarm, what was said of it, its rows |
-//! | [`folder`] | the data set, and how far each device was read |
+//! | `mark` | a line of a device: an alarm, what was said of it, its rows |
+//! | [`folder`] | the data set |
+//! | `state` | how far each device was read, and what each video is of |
 //! | [`camera`] | one device, from where an earlier collection ended |
 //!
 //! Running it again adds what is new. docs/ref/http.md tells what is asked of devices.
@@ -12,6 +13,7 @@
 pub mod camera;
 pub mod folder;
 mod mark;
+mod state;
 
 use std::path::PathBuf;
 use std::time::Duration;

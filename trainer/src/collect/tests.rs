@@ -185,6 +185,21 @@ fn marks_without_features_and_damaged_lines_are_told() {
 }
 
 #[test]
+fn a_first_collection_that_was_killed_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::new(&[line(1, Some("false"), 10, 4)]);
+    drop(Folder::open(folder.path(), None).unwrap_or_else(|error| panic!("{error}")));
+    // The lists were written, and the device's place was not.
+    let whole = tempfile::tempdir().unwrap();
+    collect(&device, "a", whole.path()).unwrap();
+    for file in ["contract.json", "train.csv"] {
+        std::fs::copy(whole.path().join(file), folder.path().join(file)).unwrap();
+    }
+    assert_eq!(collect(&device, "a", folder.path()).unwrap().new, 1);
+    assert_eq!(videos(folder.path()), videos(whole.path()));
+}
+
+#[test]
 fn a_folder_of_something_else_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("train.csv"), "video,label,frames,events\n").unwrap();
