@@ -194,7 +194,7 @@ fn the_demo_is_watched_its_alarm_marked_and_a_mask_drawn() {
     browser.open(&url);
 
     // The score moves, and there is a picture.
-    browser.until("/^[01]\\.\\d\\d$/.test(document.querySelector('.score b')?.textContent)", 30);
+    browser.until("/^[01]\\.\\d\\d+$/.test(document.querySelector('.score b')?.textContent)", 30);
     browser
         .eval("scores = new Set(); setInterval(() => scores.add(document.querySelector('.score b').textContent), 100)");
     browser.until("scores.size > 3", 60);

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use firmware_config::ClipContract;
+use firmware_config::{ClipContract, PublicKey, TrustedKeys};
 use indicatif::ProgressBar;
 use runtime::Result;
+use runtime::bundle::Bundle;
 use runtime::clip::Clip;
 use runtime::output::Outputs;
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
@@ -25,9 +26,12 @@ use super::show;
 pub struct ReplayArgs {
     /// A video file, `file://`, `sim://?seed=1&incident=fire`, a .sim file, or `features:///rows.npy`.
     source: String,
-    /// Bundle to use instead of the shipped one; it must be signed by the demo's key.
+    /// Bundle to use instead of the shipped one; signed by the demo's key, unless another is trusted.
     #[arg(long)]
     model: Option<PathBuf>,
+    /// Believe bundles that this key signed: the 64 digits that `tadpole-trainer keygen` printed.
+    #[arg(long, value_name = "PUBLIC_KEY", requires = "model")]
+    trusted_key: Option<PublicKey>,
     /// Truth to draw into the timeline: video,label,frames,events with events first-last;first-last (1-based frames).
     #[arg(long)]
     truth: Option<PathBuf>,
@@ -89,7 +93,10 @@ fn middle_picture(clip: &Clip, size: &ClipContract, rgb: &mut Vec<u8>) -> (u32, 
 /// Replay.
 pub fn run(args: &ReplayArgs) -> Result<()> {
     let truth = args.truth.as_deref().map(|csv| Truth::read(csv, &stem(&args.source))).transpose()?;
-    let mut bundle = show::open_bundle(args.model.as_ref())?;
+    let mut bundle = match (&args.model, args.trusted_key) {
+        (Some(path), Some(key)) => Bundle::open(path, &TrustedKeys::only(key))?,
+        (model, _) => show::open_bundle(model.as_ref())?,
+    };
     let (mask, over) = as_configured(args)?;
     let source = mask.over(open::open(&args.source)?);
     let bar = progress(&source);

@@ -96,7 +96,7 @@ class Chart {
       pen.setLineDash([]);
       pen.fillStyle = colour('--alarm'); pen.textAlign = 'left';
       const above = y(this.threshold) - 8 > top + 4;
-      pen.fillText(`threshold ${this.threshold.toFixed(2)}`, left + 4, y(this.threshold) + (above ? -8 : 9));
+      pen.fillText(`threshold ${digits(this.threshold)}`, left + 4, y(this.threshold) + (above ? -8 : 9));
     }
     const last = scores[scores.length - 1];
     if (last) {
@@ -104,7 +104,7 @@ class Chart {
       pen.beginPath(); pen.arc(Math.max(left, x(last[0])), y(last[1]), 3.5, 0, 7); pen.fill();
     }
     this.read(pen, x, y, colour, left, right, top, bottom);
-    const of = last ? `newest score ${last[1].toFixed(2)}` : 'no score yet';
+    const of = last ? `newest score ${digits(last[1])}` : 'no score yet';
     canvas.setAttribute('aria-label', `Scores of the last ${MINUTES} minutes: ${of}, threshold ${this.threshold ?? 'unknown'}`);
   }
 

@@ -33,6 +33,12 @@ const clock = {
   },
 };
 
+/** A score, 0 to 1, with two digits, and more where it would seem to be 1 and is not. */
+const digits = (score) => {
+  const wanted = [2, 3, 4, 5].find((n) => score >= 1 || Number(score.toFixed(n)) < 1);
+  return score.toFixed(wanted ?? 5);
+};
+
 const span = (seconds) => {
   const s = Math.round(seconds);
   if (s < 90) return `${s} s`;

@@ -47,8 +47,8 @@ function showCamera(info) {
 }
 
 function showScore(camera, score, on) {
-  find('.score b', camera.node).textContent = score.toFixed(2);
-  find('.score small', camera.node).textContent = camera.info.threshold === null ? '' : `of ${camera.info.threshold.toFixed(2)}`;
+  find('.score b', camera.node).textContent = digits(score);
+  find('.score small', camera.node).textContent = camera.info.threshold === null ? '' : `of ${digits(camera.info.threshold)}`;
   camera.node.classList.toggle('on', on);
   find('.alarming', camera.node).hidden = !on;
 }
@@ -111,7 +111,7 @@ function showAlarm(alarm) {
   const on = alarm.ended_at_s === null;
   node.classList.toggle('on', on);
   find('.when', node).textContent = clock.text(alarm.at_s) + (on ? ' – now' : '');
-  find('.where', node).textContent = alarm.test ? 'test alarm' : `${alarm.camera}, highest score ${alarm.peak.toFixed(2)}`;
+  find('.where', node).textContent = alarm.test ? 'test alarm' : `${alarm.camera}, highest score ${digits(alarm.peak)}`;
   const length = on ? '' : `${span(alarm.ended_at_s - alarm.at_s)} long`;
   find('.more', node).textContent = alarm.test ? length : [length, `frame ${alarm.first_frame} on`].filter(Boolean).join(', ');
   const mark = find('.mark', node);
@@ -145,7 +145,7 @@ async function showSheet(key) {
   const thumb = find('.thumb', node);
   thumb.hidden = !highest;
   thumb.style.aspectRatio = shape;
-  if (highest) { thumb.src = highest.image; thumb.alt = `Segment with score ${highest.score.toFixed(2)}`; }
+  if (highest) { thumb.src = highest.image; thumb.alt = `Segment with score ${digits(highest.score)}`; }
   if (!find('.sheet', node).open) return;
   find('.segments', node).replaceChildren(...sheet.segments.map((segment) => {
     const figure = document.createElement('figure');
@@ -153,10 +153,10 @@ async function showSheet(key) {
     const image = document.createElement('img');
     if (segment.image) image.src = segment.image;
     image.style.aspectRatio = shape;
-    image.alt = `Score ${segment.score.toFixed(2)}`;
+    image.alt = `Score ${digits(segment.score)}`;
     const told = document.createElement('figcaption');
     const score = document.createElement('b');
-    score.textContent = segment.score.toFixed(2);
+    score.textContent = digits(segment.score);
     told.append(clock.text(segment.at_s), score);
     figure.append(image, told);
     return figure;
