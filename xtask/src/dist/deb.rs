@@ -9,8 +9,9 @@ use crate::cross::Processor;
 use crate::elf::{Glibc, Program};
 use crate::run::{command, run};
 
-/// What the package's dependencies bring: libc6 and libgcc-s1.
-const LIBRARIES: [&str; 4] = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux"];
+/// What the package's dependencies bring: libc6 and libgcc-s1. The last three were apart from libc.so.6 before glibc 2.34.
+const LIBRARIES: [&str; 7] =
+    ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux", "libpthread.so.0", "libdl.so.2", "librt.so.1"];
 
 /// The oldest cargo-deb that makes the service's user from `deploy/systemd/tadpole.sysusers`.
 const CARGO_DEB: (u32, u32) = (3, 8);
