@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use crate::Result;
 use crate::pipeline::watch::lock;
+use crate::source::filter::Filter;
 use crate::source::open::Opened;
-use crate::source::{Advance, Frame, Source, SourceInfo, Stopper};
+use crate::source::{Frame, Source};
 
 /// The newest frame that somebody wanted.
 #[derive(Default)]
@@ -72,43 +73,24 @@ impl Latest {
     }
 }
 
-/// A source whose frames can be seen.
-pub struct Tap {
-    inner: Box<dyn Source>,
-    latest: Arc<Latest>,
-}
+/// Lets a source's frames be seen.
+pub struct Tap(Arc<Latest>);
 
 impl Tap {
     /// Between `source` and who reads it; rows have no frames and are let through.
     pub fn on(source: Opened, latest: &Arc<Latest>) -> Opened {
-        let Opened::Frames(inner) = source else { return source };
-        let info = inner.info();
-        latest.size.store((u64::from(info.width) << 32) | u64::from(info.height), Ordering::Relaxed);
-        Opened::Frames(Box::new(Self { inner, latest: Arc::clone(latest) }))
+        source.behind(|info| {
+            latest.size.store((u64::from(info.width) << 32) | u64::from(info.height), Ordering::Relaxed);
+            Self(Arc::clone(latest))
+        })
     }
 }
 
-impl Source for Tap {
-    fn info(&self) -> &SourceInfo {
-        self.inner.info()
-    }
-
-    fn advance(&mut self) -> Result<Advance> {
-        self.inner.advance()
-    }
-
-    fn read(&mut self, frame: &mut Frame) -> Result<()> {
-        self.inner.read(frame)?;
-        self.latest.offer(frame);
+impl Filter for Tap {
+    fn read(&mut self, source: &mut dyn Source, frame: &mut Frame) -> Result<()> {
+        source.read(frame)?;
+        self.0.offer(frame);
         Ok(())
-    }
-
-    fn stopper(&self) -> Stopper {
-        self.inner.stopper()
-    }
-
-    fn dropped(&self) -> u64 {
-        self.inner.dropped()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The camera's end of the recorder: a [`Source`] that hands on what another gives, and shows the recorder some of it. The camera's thread
+//! The camera's end of the recorder: a [`Filter`] that hands on what a source gives, and shows the recorder some of it. The camera's thread
 //! copies a frame into a used buffer and goes on: when the recorder is behind, the frame is dropped and counted.
 
 use std::sync::atomic::Ordering;
@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering;
 use super::take::RATE_HZ;
 use super::{Note, Recorder};
 use crate::Result;
-use crate::source::{Advance, Frame, Source, SourceInfo, Stopper};
+use crate::source::filter::Filter;
+use crate::source::{Advance, Frame, Source};
 
 /// Frames of one camera that may wait for the recorder.
 const WAITING_MAX: usize = 12;
 /// From one frame that is shown to the next, in nanoseconds; a bit less than a picture's time, since cameras are not exact.
 const EVERY_NS: u64 = 900_000_000 / RATE_HZ as u64;
 
-/// A source that the recorder looks at.
+/// What the recorder looks at a source with.
 pub struct Eye {
-    inner: Box<dyn Source>,
     recorder: Recorder,
     camera: usize,
     /// The frame that was shown, until it is read.
@@ -26,11 +26,11 @@ pub struct Eye {
 }
 
 impl Eye {
-    /// Let `recorder` look at `inner`, which is camera number `camera`.
-    pub(super) fn new(inner: Box<dyn Source>, recorder: Recorder, camera: usize) -> Self {
+    /// Let `recorder` look at camera number `camera`.
+    pub(super) fn new(recorder: Recorder, camera: usize) -> Self {
         // Another source than before: its times begin anew.
         recorder.send(Note::Gap { camera });
-        Self { inner, recorder, camera, frame: Frame::default(), fetched: false, due_ns: 0 }
+        Self { recorder, camera, frame: Frame::default(), fetched: false, due_ns: 0 }
     }
 
     fn show(&self, pts_ns: u64) {
@@ -57,19 +57,15 @@ fn copy_into(frame: &Frame, copy: &mut Frame) {
     (copy.format, copy.width, copy.height, copy.stride) = (*format, *width, *height, *stride);
 }
 
-impl Source for Eye {
-    fn info(&self) -> &SourceInfo {
-        self.inner.info()
-    }
-
-    fn advance(&mut self) -> Result<Advance> {
-        let found = self.inner.advance()?;
+impl Filter for Eye {
+    fn advance(&mut self, source: &mut dyn Source) -> Result<Advance> {
+        let found = source.advance()?;
         self.fetched = false;
         match &found {
             Advance::Frame(header) if header.pts_ns >= self.due_ns => {
                 self.due_ns = header.pts_ns + EVERY_NS;
                 // A frame that cannot be had is the pipeline's to complain about, if it wants it.
-                self.fetched = self.inner.read(&mut self.frame).is_ok();
+                self.fetched = source.read(&mut self.frame).is_ok();
                 if self.fetched {
                     self.show(header.pts_ns);
                 }
@@ -80,19 +76,11 @@ impl Source for Eye {
         Ok(found)
     }
 
-    fn read(&mut self, frame: &mut Frame) -> Result<()> {
+    fn read(&mut self, source: &mut dyn Source, frame: &mut Frame) -> Result<()> {
         if std::mem::take(&mut self.fetched) {
             std::mem::swap(frame, &mut self.frame);
             return Ok(());
         }
-        self.inner.read(frame)
-    }
-
-    fn stopper(&self) -> Stopper {
-        self.inner.stopper()
-    }
-
-    fn dropped(&self) -> u64 {
-        self.inner.dropped()
+        source.read(frame)
     }
 }

@@ -178,12 +178,7 @@ impl Recorder {
 
     /// Look at the frames of camera number `camera`; recorded rows have none.
     pub fn over(&self, camera: usize, source: Opened) -> Opened {
-        match source {
-            Opened::Frames(frames) if camera < self.shared.cameras.len() => {
-                Opened::Frames(Box::new(Eye::new(frames, self.clone(), camera)))
-            }
-            other => other,
-        }
+        if camera < self.shared.cameras.len() { source.behind(|_| Eye::new(self.clone(), camera)) } else { source }
     }
 
     /// Camera number `camera` has scored a segment just now.

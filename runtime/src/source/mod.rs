@@ -9,12 +9,13 @@
 //! | `rtsp://...` | [`ffmpeg`] | a network camera, restarted with back-off |
 //! | `features:///rows.npy` | [`rows`] | recorded feature rows (not frames; see [`rows::RowSource`]); with `?speed=60` no faster than that |
 //!
-//! [`mask`] lays a camera's privacy mask on any of them: nobody behind it sees what it hides.
+//! A [`filter`] may stand before any of them. [`mask`] lays a camera's privacy mask on it: nobody behind it sees what it hides.
 //!
 //! A source works in two steps so that frames nobody needs cost nothing: [`Source::advance`] moves to the next frame
 //! and tells its number and time; [`Source::read`] then fetches that frame's pixels, if they are wanted.
 
 pub mod ffmpeg;
+pub mod filter;
 pub mod live;
 pub mod mask;
 pub mod npy;

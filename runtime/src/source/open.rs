@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::Source;
 use super::ffmpeg::{FfmpegSource, Options};
+use super::filter::{Filter, Filtered};
 use super::paced::Paced;
 use super::rows::RowSource;
 use super::sim::SimSource;
-use super::v4l;
+use super::{Source, SourceInfo, v4l};
 use crate::{Error, Result};
 
 /// What a URI names: frames for the whole path, or rows that enter behind the extractor.
@@ -17,6 +17,20 @@ pub enum Opened {
     Frames(Box<dyn Source>),
     /// Recorded feature rows.
     Rows(RowSource),
+}
+
+impl Opened {
+    /// Frames behind the filter that `make` makes for their source; rows have none, and stay what they are.
+    #[must_use]
+    pub fn behind<F: Filter + 'static>(self, make: impl FnOnce(&SourceInfo) -> F) -> Self {
+        match self {
+            Self::Frames(source) => {
+                let filter = make(source.info());
+                Self::Frames(Box::new(Filtered::new(source, filter)))
+            }
+            rows @ Self::Rows(_) => rows,
+        }
+    }
 }
 
 const KNOWN: &str = "use a video file's path, file://, v4l://, rtsp://, sim:// or features://";

@@ -1,11 +1,11 @@
-//! Privacy masks: polygons of a config come in, and frames in which what they hide is black go out. [`Masked`] stands directly on a
+//! Privacy masks: polygons of a config come in, and frames in which what they hide is black go out. [`Masker`] stands directly on a
 //! source, before anything else: clips, features, the page and recordings are made of what it hands on, and nobody behind it can
 //! have the pixels that were there. What taps a source in another form (packets of a camera's own codec) must not be used for a
 //! camera that has a mask.
 //!
 //! | file | what |
 //! |---|---|
-//! | here | a mask that may change while cameras run, and the source that it is laid on |
+//! | here | a mask that may change while cameras run, and the filter that lays it on a source |
 //! | [`raster`] | polygons → the pixels that they hide, once for each size of frame |
 //! | [`black`] | those pixels, and the chroma that they share with others, in each pixel format |
 
@@ -17,8 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use firmware_config::config::{Camera, Polygon};
 
+use super::filter::Filter;
 use super::open::Opened;
-use super::{Advance, Frame, Source, SourceInfo, Stopper};
+use super::{Frame, Source};
 use crate::Result;
 use raster::Span;
 
@@ -75,10 +76,7 @@ impl PrivacyMask {
 
     /// Lay it on a source; recorded rows have no pixels, and stay what they are.
     pub fn over(&self, source: Opened) -> Opened {
-        match source {
-            Opened::Frames(frames) => Opened::Frames(Box::new(Masked::new(frames, self.clone()))),
-            rows @ Opened::Rows(_) => rows,
-        }
+        source.behind(|_| Masker::new(self.clone()))
     }
 }
 
@@ -114,40 +112,11 @@ impl Masker {
     }
 }
 
-/// A source whose frames are masked.
-pub struct Masked {
-    inner: Box<dyn Source>,
-    masker: Masker,
-}
-
-impl Masked {
-    /// Lay `mask` on `inner`.
-    pub fn new(inner: Box<dyn Source>, mask: PrivacyMask) -> Self {
-        Self { inner, masker: Masker::new(mask) }
-    }
-}
-
-impl Source for Masked {
-    fn info(&self) -> &SourceInfo {
-        self.inner.info()
-    }
-
-    fn advance(&mut self) -> Result<Advance> {
-        self.inner.advance()
-    }
-
-    fn read(&mut self, frame: &mut Frame) -> Result<()> {
-        self.inner.read(frame)?;
-        self.masker.apply(frame);
+impl Filter for Masker {
+    fn read(&mut self, source: &mut dyn Source, frame: &mut Frame) -> Result<()> {
+        source.read(frame)?;
+        self.apply(frame);
         Ok(())
-    }
-
-    fn stopper(&self) -> Stopper {
-        self.inner.stopper()
-    }
-
-    fn dropped(&self) -> u64 {
-        self.inner.dropped()
     }
 }
 

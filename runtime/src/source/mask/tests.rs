@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::{Engine, EngineInfo, Input, Provider};
 use crate::features::{Extractor, Fed, Feed};
-use crate::source::{FrameHeader, PixelFormat};
+use crate::source::{Advance, FrameHeader, PixelFormat, SourceInfo};
 
 const FORMATS: [PixelFormat; 5] =
     [PixelFormat::Rgb24, PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Yuyv, PixelFormat::Grey8];
