@@ -3,7 +3,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`listen`] | connections: TLS, how many, how long, from whom |
+//! | [`door`] | who may connect: how many, how often |
+//! | [`listen`] | connections: TLS, how long, from whom |
 //! | [`identity`] | what the device proves itself with, whom it lets in, and as what |
 //! | [`date`] | what day it is, where the clock may be wrong |
 //! | [`gate`] | what every request must pass: a role, a rate, a time |
@@ -18,6 +19,7 @@
 //! request is read.
 
 pub mod date;
+pub(crate) mod door;
 pub mod gate;
 pub mod identity;
 pub mod limits;

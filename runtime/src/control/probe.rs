@@ -10,7 +10,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use super::listen::{Seats, http, next};
+use super::door::{Door, Guest};
+use super::listen::http;
 use super::problem::{Kind, Problem};
 use super::{Desk, limits, loopback, status};
 use crate::output::HealthState;
@@ -34,10 +35,9 @@ pub fn address(listen: SocketAddr) -> Result<SocketAddr> {
 
 /// Answer for ever.
 pub(super) async fn accept(listener: TcpListener, desk: Arc<Desk>) {
-    let seats = Arc::new(Seats::default());
+    let mut door = Door::new(super::NAME, listener, None);
     loop {
-        let Some((stream, peer)) = next(super::NAME, &listener).await else { continue };
-        let Some(seat) = seats.take(peer.ip()) else { continue };
+        let Guest { stream, peer, seat, .. } = door.next(&*desk.clock).await;
         let desk = Arc::clone(&desk);
         tokio::spawn(async move {
             let answer = |request: hyper::Request<_>| {
