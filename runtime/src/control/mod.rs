@@ -8,7 +8,7 @@
 //! | [`identity`] | what the device proves itself with, whom it lets in, and as what |
 //! | [`date`] | what day it is, where the clock may be wrong |
 //! | [`gate`] | what every request must pass: a role, a rate, a time |
-//! | [`routes`] | the requests that there are |
+//! | [`route`], [`routes`] | what a request is; those that there are |
 //! | [`status`], [`models`], [`upload`], [`marks`] | their answers |
 //! | [`problem`] | refusals |
 //! | [`limits`] | how much of everything |
@@ -28,6 +28,7 @@ pub mod marks;
 mod models;
 mod probe;
 pub mod problem;
+pub mod route;
 pub mod routes;
 mod status;
 mod upload;

@@ -1,13 +1,10 @@
 //! The files of the page, part of the program: nothing is fetched from anywhere else, so it works without a network of its own.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 
 use super::Desk;
+use crate::control::route::{Route, route};
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -26,9 +23,9 @@ pub const FILES: [(&str, &str, &str); 10] = [
     ("/icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-/// Let them be asked for.
-pub fn add(router: Router<Arc<Desk>>) -> Router<Arc<Desk>> {
-    FILES.into_iter().fold(router, |router, (path, kind, text)| router.route(path, get(async move || file(kind, text))))
+/// The requests for them.
+pub fn routes() -> impl Iterator<Item = Route<Desk>> {
+    FILES.into_iter().map(|(path, kind, text)| route(Method::GET, path, async move || file(kind, text)))
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response {
