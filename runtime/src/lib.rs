@@ -19,6 +19,7 @@ pub mod files;
 #[cfg(feature = "fleet")]
 pub mod fleet;
 pub mod health;
+pub mod jpeg;
 pub mod memory;
 pub mod output;
 #[cfg(feature = "page")]

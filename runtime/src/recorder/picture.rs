@@ -1,17 +1,11 @@
-//! A frame in, a JPEG out: the camera's own where it sent one and nothing was done to it, else one that is made here, at most [`WIDTH_MAX`]
-//! pixels wide. Colours are converted where all colours are, in [`clip`](crate::clip).
+//! A frame in, a JPEG out: the camera's own where it sent one and nothing was done to it, else a small one that is made here.
 
 use std::sync::Arc;
 
-use image::ExtendedColorType;
-use image::codecs::jpeg::JpegEncoder;
-
-use crate::clip::Squeezer;
+use crate::Result;
+use crate::jpeg::Small;
 use crate::source::Frame;
-use crate::{Error, Result};
 
-/// The widest picture that is made here: enough to see what happened.
-pub const WIDTH_MAX: u32 = 640;
 /// Of 100.
 const QUALITY: u8 = 75;
 
@@ -27,17 +21,10 @@ pub struct Picture {
 }
 
 /// Makes pictures of frames; keeps its buffers.
+#[derive(Default)]
 pub struct Printer {
-    size: (u32, u32),
-    squeezer: Squeezer,
-    rgb: Vec<u8>,
+    small: Small,
     out: Vec<u8>,
-}
-
-impl Default for Printer {
-    fn default() -> Self {
-        Self { size: (1, 1), squeezer: Squeezer::new(1, 1), rgb: Vec::new(), out: Vec::new() }
-    }
 }
 
 impl Printer {
@@ -49,28 +36,10 @@ impl Printer {
         if !frame.jpeg.is_empty() {
             return Ok(Picture { pts_ns, size: (frame.width, frame.height), jpeg: frame.jpeg.as_slice().into() });
         }
-        let size = size_of(frame);
-        if self.size != size {
-            (self.size, self.squeezer) = (size, Squeezer::new(size.0, size.1));
-        }
-        self.rgb.resize((size.0 * size.1 * 3) as usize, 0);
-        self.squeezer.squeeze(frame, &mut self.rgb)?;
-        self.out.clear();
-        JpegEncoder::new_with_quality(&mut self.out, QUALITY)
-            .encode(&self.rgb, size.0, size.1, ExtendedColorType::Rgb8)
-            .map_err(|error| Error::failed("picture", error.to_string(), "report this, with the camera's size"))?;
+        let size = self.small.take(frame)?;
+        self.small.write(QUALITY, &mut self.out)?;
         Ok(Picture { pts_ns, size, jpeg: self.out.as_slice().into() })
     }
-}
-
-/// The frame's size, or less of the same shape.
-fn size_of(frame: &Frame) -> (u32, u32) {
-    let (width, height) = (frame.width.max(1), frame.height.max(1));
-    if width <= WIDTH_MAX {
-        return (width, height);
-    }
-    let height = (u64::from(height) * u64::from(WIDTH_MAX)).div_ceil(u64::from(width));
-    (WIDTH_MAX, (height as u32).clamp(1, 4 * WIDTH_MAX))
 }
 
 #[cfg(test)]
