@@ -5,23 +5,26 @@
 
 #[path = "common/disk.rs"]
 mod disk;
+#[path = "common/firmware.rs"]
+mod firmware;
+#[path = "common/models.rs"]
+mod models;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk::SmallDisk;
+use firmware::Firmware;
 use firmware_config::PublicKey;
-use firmware_config::sign::SigningKey;
-use runtime::bundle::{self, Bundle, demo_keys};
+use models::{Kind, key, release};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use system_tests::{program, shipped};
+use system_tests::program;
 use trainer::site::Role;
 use trainer::site::authority::Authority;
 use trainer::site::client::{Client, Credentials, Failure, Package, Status};
@@ -32,18 +35,6 @@ const DEVICE: &str = "pole-12";
 const STAGE_S: u32 = 6;
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_mins(3);
-
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_bytes(&[seed; 32])
-}
-
-/// The shipped model as another release, signed with key `by`.
-fn release(path: &Path, number: u64, by: u8) {
-    let Bundle { mut manifest, contents, .. } = Bundle::open(shipped(), &demo_keys()).unwrap();
-    manifest.release = number;
-    let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
-    bundle::write(path, &manifest, &contents, &key(by)).unwrap();
-}
 
 /// A device with a store whose first bundle is release 1, and a site that knows it.
 struct Place {
@@ -59,7 +50,7 @@ impl Place {
         authority.device(DEVICE, &[]).unwrap();
         authority.client("anna", Role::Push, 1).unwrap();
         authority.client("ben", Role::View, 1).unwrap();
-        release(&folder.path().join("store.tadpole"), 1, 1);
+        std::fs::rename(release(folder.path(), 1, Kind::Good, 1), folder.path().join("store.tadpole")).unwrap();
         let config = format!(
             "[[camera]]\nname = \"north\"\nsource = \"sim://?seed=1&seconds=3600\"\n[model]\nbundle = \"store\"\n\
              trusted_keys = [\"{}\"]\nengine = \"tract\"\n[control]\nlisten = \"127.0.0.1:0\"\ntls = \"site/devices/{DEVICE}\"\n\
@@ -80,53 +71,27 @@ impl Place {
 
     /// Release `number`, signed with key `by`, to be pushed.
     fn package(&self, number: u64, by: u8) -> Package {
-        let path = self.path(&format!("{number}-{by}.tadpole"));
-        release(&path, number, by);
-        Package::read(&path).unwrap()
+        Package::read(Path::new(&release(self.folder.path(), number, Kind::Good, by))).unwrap()
     }
 }
 
-/// The running firmware.
-struct Firmware {
-    child: Child,
-    log: Arc<Mutex<String>>,
+/// The running firmware, and where it listens.
+struct Served {
+    run: Firmware,
     address: String,
     probe: String,
 }
 
-impl Firmware {
+impl Served {
     fn start(place: &Place) -> Self {
-        Self::start_by(place, Command::new(program("tadpole")))
+        Self::of(Firmware::start(&place.path("tadpole.toml")))
     }
 
-    /// Started by another program, which becomes it.
-    fn start_by(place: &Place, mut run: Command) -> Self {
-        run.arg("run").arg("--config").arg(place.path("tadpole.toml"));
-        let mut child = run.env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let (lines, told) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
-        std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| *told.lock().unwrap() += &(line + "\n"));
-        });
-        let mut firmware = Self { child, log, address: String::new(), probe: String::new() };
-        let line = firmware.line("control service: listening on ");
+    fn of(mut run: Firmware) -> Self {
+        let line = run.line("control service: listening on ");
         let (address, probe) = line.split_once(", health probe on ").unwrap();
-        firmware.address = address.rsplit_once(' ').unwrap().1.into();
-        firmware.probe = probe.into();
-        firmware
-    }
-
-    /// The first line of the log with this in it.
-    fn line(&self, part: &str) -> String {
-        let begun = Instant::now();
-        loop {
-            let log = self.log.lock().unwrap().clone();
-            if let Some(line) = log.lines().find(|line| line.contains(part)) {
-                return line.into();
-            }
-            assert!(begun.elapsed() < PATIENCE, "`{part}` never came: {log}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let address = address.rsplit_once(' ').unwrap().1.into();
+        Self { run, address, probe: probe.into() }
     }
 
     fn client(&self, credentials: &Credentials) -> Client {
@@ -141,7 +106,7 @@ impl Firmware {
             if wanted(&status) {
                 return status;
             }
-            assert!(begun.elapsed() < PATIENCE, "never {what}: {status:?}\n{}", self.log.lock().unwrap());
+            assert!(begun.elapsed() < PATIENCE, "never {what}: {status:?}\n{}", self.run.log());
             std::thread::sleep(Duration::from_millis(300));
         }
     }
@@ -150,20 +115,6 @@ impl Firmware {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         StreamOwned::new(ClientConnection::new(Arc::clone(config), DEVICE.try_into().unwrap()).unwrap(), stream)
-    }
-
-    /// How it ends, and how long that takes.
-    fn end(&mut self) -> (Option<i32>, Duration) {
-        let begun = Instant::now();
-        let code = self.child.wait().unwrap().code();
-        (code, begun.elapsed())
-    }
-}
-
-impl Drop for Firmware {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -217,7 +168,7 @@ fn all(client: &Client, package: &Package) -> [String; 5] {
 #[test]
 fn whoever_should_be_refused_is_and_who_says_nothing_is_let_go_while_the_camera_goes_on() {
     let place = Place::new();
-    let firmware = Firmware::start(&place);
+    let firmware = Served::start(&place);
     let package = place.package(2, 1);
     let push = firmware.client(&place.credentials("anna"));
     let before = firmware.wait(&push, "scoring", |status| status.cameras[0].segments > 1);
@@ -307,7 +258,7 @@ impl<T: std::io::Read + std::io::Write> Stream for T {}
 #[test]
 fn a_model_that_is_pushed_through_cuts_is_tried_confirmed_and_taken_back() {
     let place = Place::new();
-    let mut firmware = Firmware::start(&place);
+    let firmware = Served::start(&place);
     let push = firmware.client(&place.credentials("anna"));
     assert_eq!(push.status().unwrap().model.release, 1, "the bundle beside the empty store");
     let package = place.package(2, 1);
@@ -404,8 +355,9 @@ fn a_model_that_is_pushed_through_cuts_is_tried_confirmed_and_taken_back() {
 
     // Back to the one before: the firmware ends, for systemd to start it again.
     assert!(push.roll_back().unwrap().restarts);
-    assert_eq!(firmware.end().0, Some(1), "{}", firmware.log.lock().unwrap());
-    let again = Firmware::start(&place);
+    let (code, said) = firmware.run.end();
+    assert_eq!(code, Some(1), "{said}");
+    let again = Served::start(&place);
     let push = again.client(&place.credentials("anna"));
     assert_eq!(push.status().unwrap().model.release, 1);
     let journal = std::fs::read_to_string(place.path("events.jsonl")).unwrap();
@@ -417,8 +369,8 @@ fn a_full_or_read_only_disk_takes_no_model_and_the_camera_goes_on() {
     let place = Place::new();
     let store = place.path("store");
     let Some(run) = SmallDisk::under(&program("tadpole"), &store, None) else { return };
-    let firmware = Firmware::start_by(&place, run);
-    let disk = SmallDisk::of(firmware.child.id(), store);
+    let firmware = Served::of(Firmware::start_by(run, &place.path("tadpole.toml")));
+    let disk = SmallDisk::of(firmware.run.id(), store);
     let push = firmware.client(&place.credentials("anna"));
     let before = firmware.wait(&push, "scoring", |status| status.cameras[0].segments > 1);
     let package = place.package(2, 1);
@@ -485,7 +437,7 @@ fn a_full_or_read_only_disk_takes_no_model_and_the_camera_goes_on() {
 #[test]
 fn sigterm_ends_it_within_two_seconds_whoever_is_connected() {
     let place = Place::new();
-    let mut firmware = Firmware::start(&place);
+    let firmware = Served::start(&place);
     let package = place.package(2, 1);
     let push = firmware.client(&place.credentials("anna"));
     push.put(&package, 0, &package.bytes[..1 << 20]).unwrap();
@@ -503,15 +455,10 @@ fn sigterm_ends_it_within_two_seconds_whoever_is_connected() {
     .unwrap();
     half.flush().unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    assert!(Command::new("kill").args(["-TERM", &firmware.child.id().to_string()]).status().unwrap().success());
-    let (code, took) = firmware.end();
-    assert!(
-        code == Some(0) && took < Duration::from_secs(2),
-        "{code:?} after {took:?}: {}",
-        firmware.log.lock().unwrap()
-    );
+    let (took, said) = firmware.run.stop();
+    assert!(took < Duration::from_secs(2), "{took:?}: {said}");
     // What had arrived is there still.
-    let again = Firmware::start(&place);
+    let again = Served::start(&place);
     let there = again.client(&place.credentials("anna")).arrived(&package).unwrap();
     assert!(!there.whole && there.bytes >= 1 << 20, "{there:?}");
 }

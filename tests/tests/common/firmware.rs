@@ -60,6 +60,19 @@ impl Firmware {
         }
     }
 
+    /// The first line of its log that holds `text`, once there is one.
+    pub fn line(&mut self, text: &str) -> String {
+        self.wait_for(text);
+        let log = self.log();
+        log.lines().find(|line| line.contains(text)).unwrap().to_owned()
+    }
+
+    /// Wait until it ends by itself: its exit code, and all that it said.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap();
+        (status.code(), self.said())
+    }
+
     /// Kill it as `kill -9` does; what it said until then.
     pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
