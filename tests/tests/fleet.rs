@@ -5,37 +5,29 @@
 
 #[path = "common/broker.rs"]
 mod broker;
+#[path = "common/models.rs"]
+mod models;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use broker::{Broker, Ear, free_port};
-
 use firmware_config::PublicKey;
-use firmware_config::sign::SigningKey;
 use hawkbit::ddi::{Execution, Finished, Type};
 use hawkbit_mock::ddi::{ChunkProtocol, DeploymentBuilder, ServerBuilder};
+use models::{Kind, key};
 use rumqttc::QoS;
-use runtime::bundle::{self, Bundle, demo_keys};
+use runtime::bundle::{Bundle, demo_keys};
 use serde_json::Value;
 use system_tests::{program, shipped, succeed};
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_bytes(&[seed; 32])
-}
-
 /// The shipped model as another release, signed with key `by`.
 fn release(folder: &Path, number: u64, by: u8) -> PathBuf {
-    let Bundle { mut manifest, contents, .. } = Bundle::open(shipped(), &demo_keys()).unwrap();
-    manifest.release = number;
-    let path = folder.join(format!("release-{number}.tadpole"));
-    let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
-    bundle::write(&path, &manifest, &contents, &key(by)).unwrap();
-    path
+    models::release(folder, number, Kind::Good, by).into()
 }
 
 fn sha256(path: &Path) -> String {
