@@ -75,6 +75,11 @@ impl Error {
         Self::new(ErrorKind::InvalidInput, subject, problem, remedy)
     }
 
+    /// A file that the user named and that cannot be read, for this reason.
+    pub fn unreadable(subject: impl Into<String>, error: &dyn std::fmt::Display, remedy: impl Into<String>) -> Self {
+        Self::invalid(subject, format!("cannot be read: {error}"), remedy)
+    }
+
     /// A damaged file.
     pub fn corrupt(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(ErrorKind::Corrupt, subject, problem, remedy)

@@ -49,11 +49,7 @@ struct Job {
 /// On the first video that cannot be read, naming it; what is done stays done.
 pub fn run(args: &ExtractArgs) -> Result<()> {
     let graph = std::fs::read(&args.extractor).map_err(|e| {
-        Error::invalid(
-            args.extractor.display().to_string(),
-            format!("cannot be read: {e}"),
-            "build one with `tadpole-trainer extractor`",
-        )
+        Error::unreadable(args.extractor.display().to_string(), &e, "build one with `tadpole-trainer extractor`")
     })?;
     let contract = crate::extractor::read_contract(&args.extractor, &graph)?;
     let jobs = jobs(args)?;

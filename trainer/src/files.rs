@@ -32,9 +32,9 @@ pub fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<()> {
 /// Read what [`write_parts`] wrote: exactly `N` parts.
 pub fn read_parts<const N: usize>(path: &Path) -> Result<[Vec<u8>; N]> {
     let bytes = fs::read(path).map_err(|error| {
-        Error::invalid(
+        Error::unreadable(
             path.display().to_string(),
-            format!("cannot be read: {error}"),
+            &error,
             "name the RUN folder of a training that came to its first checkpoint",
         )
     })?;

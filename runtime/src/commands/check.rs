@@ -219,7 +219,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), "check the name and its rights")
+    Error::unreadable(path.display().to_string(), error, "check the name and its rights")
 }
 
 #[cfg(test)]

@@ -210,7 +210,7 @@ fn secret(file: &Path) -> Result<String> {
     let subject = file.display().to_string();
     let remedy = "write the secret into it, in one line, readable by the service";
     let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| Error::invalid(&subject, format!("cannot be read: {error}"), remedy))?;
+    let text = text.map_err(|error| Error::unreadable(&subject, &error, remedy))?;
     let text = text.trim();
     if text.is_empty() || text.len() > SECRET_BYTES_MAX || text.contains(char::is_control) {
         return Err(Error::invalid(subject, "holds no secret of one line", remedy));

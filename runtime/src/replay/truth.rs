@@ -36,8 +36,8 @@ impl Truth {
     /// When the table cannot be read, a row is malformed (naming line and column), or the video is not in it.
     pub fn read(path: &Path, video: &str) -> Result<Self> {
         let name = path.display().to_string();
-        let file = std::fs::File::open(path)
-            .map_err(|e| Error::invalid(&name, format!("cannot be read: {e}"), "check the path given to --truth"))?;
+        let file =
+            std::fs::File::open(path).map_err(|e| Error::unreadable(&name, &e, "check the path given to --truth"))?;
         Self::find(&name, file, video)?.ok_or_else(|| {
             Error::invalid(&name, format!("has no row for the video {video}"), "add it, or leave --truth out")
         })

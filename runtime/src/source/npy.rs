@@ -113,8 +113,7 @@ impl RowReader {
     pub fn open(path: &Path) -> Result<Self> {
         super::ffmpeg::probe::check_file(path)?;
         let name = path.display().to_string();
-        let unreadable =
-            |e: std::io::Error| Error::invalid(&name, format!("cannot be read: {e}"), "check its permissions and disk");
+        let unreadable = |e: std::io::Error| Error::unreadable(&name, &e, "check its permissions and disk");
         let file = File::open(path).map_err(unreadable)?;
         let file_bytes = file.metadata().map_err(unreadable)?.len();
         let mut input = BufReader::new(file);

@@ -70,8 +70,7 @@ pub fn open_live(uri: &str) -> Result<Opened> {
 /// A `.sim` file holds one line, the `sim://` URI of a simulated recording.
 fn open_sim_file(path: &str) -> Result<Opened> {
     let remedy = "write one with `tadpole-trainer simulate`, or a line such as sim://?seed=1";
-    let text =
-        std::fs::read_to_string(path).map_err(|e| Error::invalid(path, format!("cannot be read: {e}"), remedy))?;
+    let text = std::fs::read_to_string(path).map_err(|e| Error::unreadable(path, &e, remedy))?;
     match text.trim() {
         uri if uri.starts_with("sim://") && !uri.contains('\n') => Ok(Opened::Frames(Box::new(SimSource::open(uri)?))),
         _ => Err(Error::corrupt(path, "does not hold one sim:// line", remedy)),

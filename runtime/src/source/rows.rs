@@ -150,7 +150,7 @@ fn find_contract(path: &Path) -> Result<Option<(PathBuf, FeatureContract)>> {
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => {
-                return Err(Error::invalid(name, format!("cannot be read: {e}"), "check its permissions"));
+                return Err(Error::unreadable(name, &e, "check its permissions"));
             }
         }
     }

@@ -52,8 +52,7 @@ impl Store {
     /// See the module's list of what is refused; the store is then as it was.
     pub fn install(&self, file: &Path, trust: &Trust) -> Result<Installed> {
         let subject = file.display().to_string();
-        let unreadable =
-            |error: io::Error| Error::invalid(&subject, format!("cannot be read: {error}"), "name a `.tadpole` bundle");
+        let unreadable = |error: io::Error| Error::unreadable(&subject, &error, "name a `.tadpole` bundle");
         let source = File::open(file).map_err(unreadable)?;
         let meta = source.metadata().map_err(unreadable)?;
         if !meta.is_file() {

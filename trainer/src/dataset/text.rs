@@ -60,8 +60,7 @@ impl TextContract {
         let path = folder.join("text.json");
         let name = path.display().to_string();
         let remedy = "embed the captions of this data set with `tadpole-trainer embed`";
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Error::invalid(&name, format!("cannot be read: {error}"), remedy))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| Error::unreadable(&name, &error, remedy))?;
         serde_json::from_str(&text)
             .map_err(|error| Error::corrupt(name, format!("is no text's contract: {error}"), remedy))
     }

@@ -71,7 +71,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let name = path.display().to_string();
     let entries: std::io::Result<Vec<PathBuf>> =
         std::fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    let mut entries = entries.map_err(|error| Error::invalid(&name, format!("cannot be read: {error}"), "check it"))?;
+    let mut entries = entries.map_err(|error| Error::unreadable(&name, &error, "check it"))?;
     entries.retain(|entry| entry.extension().is_some_and(|extension| extension == "json"));
     entries.sort();
     if entries.is_empty() {
@@ -82,8 +82,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
 
 fn one(path: &Path) -> Result<Vec<(String, Captions)>> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::invalid(&name, format!("cannot be read: {error}"), "check the path"))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Error::unreadable(&name, &error, "check the path"))?;
     let form = "write {VIDEO: {\"duration\": s, \"timestamps\": [[s, s], ..], \"sentences\": [..]}}";
     let published: BTreeMap<String, Published> = serde_json::from_str(&text)
         .map_err(|error| Error::corrupt(&name, format!("holds no timed captions: {error}"), form))?;

@@ -51,9 +51,7 @@ impl Encoder {
     /// When one of them cannot be read.
     pub fn open(onnx: &Path, tokenizer: &Path) -> Result<Self> {
         let bytes = |path: &Path| {
-            std::fs::read(path).map_err(|error| {
-                Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), "check the path")
-            })
+            std::fs::read(path).map_err(|error| Error::unreadable(path.display().to_string(), &error, "check the path"))
         };
         let (name, tokenizer_name) = (onnx.display().to_string(), tokenizer.display().to_string());
         let (onnx, json) = (bytes(onnx)?, bytes(tokenizer)?);

@@ -187,11 +187,7 @@ fn name_of(out: &Path) -> Result<String> {
 
 fn read_extractor(path: &Path, run: &Run) -> Result<Vec<u8>> {
     let graph = std::fs::read(path).map_err(|e| {
-        Error::invalid(
-            path.display().to_string(),
-            format!("cannot be read: {e}"),
-            "name the ONNX file that `tadpole-trainer extractor` wrote",
-        )
+        Error::unreadable(path.display().to_string(), &e, "name the ONNX file that `tadpole-trainer extractor` wrote")
     })?;
     let contract = crate::extractor::read_contract(path, &graph)?;
     if contract == run.file.contract {
@@ -388,9 +384,8 @@ fn notes(args: &ExportArgs, run: &Run) -> Result<Vec<Note>> {
         });
     }
     if let Some(path) = &args.card {
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            Error::invalid(path.display().to_string(), format!("cannot be read: {e}"), "name a text file")
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::unreadable(path.display().to_string(), &e, "name a text file"))?;
         notes.push(Note { title: "card".into(), text });
     }
     Ok(notes)

@@ -65,7 +65,7 @@ pub fn keygen_message(path: &Path, key: PublicKey) -> String {
 pub fn read_signing_key(path: &Path) -> Result<SigningKey> {
     let subject = path.display().to_string();
     let make = "make one with `tadpole-trainer keygen FILE`";
-    let unreadable = |error: std::io::Error| Error::invalid(&subject, format!("cannot be read: {error}"), make);
+    let unreadable = |error: std::io::Error| Error::unreadable(&subject, &error, make);
     let bytes = fs::metadata(path).map_err(unreadable)?.len();
     if bytes > KEY_BYTES_MAX {
         return Err(Error::invalid(&subject, format!("has {bytes} bytes and is no private key"), make));

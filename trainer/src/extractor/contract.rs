@@ -60,8 +60,7 @@ pub fn read_contract(onnx: &Path, graph: &[u8]) -> Result<FeatureContract> {
     let path = contract_path(onnx);
     let subject = path.display().to_string();
     let remedy = "keep the extractor and the contract that `tadpole-trainer extractor` wrote together";
-    let json =
-        std::fs::read_to_string(&path).map_err(|e| Error::invalid(&subject, format!("cannot be read: {e}"), remedy))?;
+    let json = std::fs::read_to_string(&path).map_err(|e| Error::unreadable(&subject, &e, remedy))?;
     let contract: FeatureContract = serde_json::from_str(&json)
         .map_err(|e| Error::corrupt(&subject, format!("is no feature contract: {e}"), remedy))?;
     let clip = contract

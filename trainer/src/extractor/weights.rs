@@ -52,9 +52,7 @@ impl Backbone {
         let file = std::fs::File::open(path)
             .map_err(|e| Error::invalid(&subject, format!("cannot be opened: {e}"), REMEDY))?;
         let mut bytes = Vec::new();
-        file.take(BYTES_MAX)
-            .read_to_end(&mut bytes)
-            .map_err(|e| Error::invalid(&subject, format!("cannot be read: {e}"), REMEDY))?;
+        file.take(BYTES_MAX).read_to_end(&mut bytes).map_err(|e| Error::unreadable(&subject, &e, REMEDY))?;
         if bytes.starts_with(b"PK") {
             bytes = inside_wheel(bytes).map_err(|p| Error::invalid(&subject, p, REMEDY))?;
         }

@@ -54,9 +54,7 @@ impl Found {
     }
 
     fn walk(&mut self, path: &Path, above: usize, depth: usize) -> Result<()> {
-        let failed = |error: std::io::Error| {
-            Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), "check the path")
-        };
+        let failed = |error: std::io::Error| Error::unreadable(path.display().to_string(), &error, "check the path");
         if !std::fs::metadata(path).map_err(failed)?.is_dir() {
             return self.take(path, above);
         }

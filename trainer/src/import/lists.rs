@@ -32,9 +32,8 @@ pub struct List {
 
 /// Read a text file.
 pub fn text(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), "check the path")
-    })?;
+    let bytes =
+        std::fs::read(path).map_err(|error| Error::unreadable(path.display().to_string(), &error, "check the path"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

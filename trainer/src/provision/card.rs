@@ -40,9 +40,8 @@ impl Card {
     /// When there is none.
     pub fn open(path: &Path) -> Result<Self> {
         let subject = path.display().to_string();
-        let unreadable = |error: std::io::Error| {
-            Error::invalid(&subject, format!("cannot be read: {error}"), "check the name; a card's device is root's")
-        };
+        let unreadable =
+            |error: std::io::Error| Error::unreadable(&subject, &error, "check the name; a card's device is root's");
         let name =
             "name an image that `cargo xtask image` made, a card that it was written to, or where that is mounted";
         let path = std::path::absolute(path).map_err(unreadable)?;

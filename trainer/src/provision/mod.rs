@@ -250,7 +250,7 @@ fn read_at_most(path: &Path, most: u64, remedy: &str) -> Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), "check the name and its rights")
+    Error::unreadable(path.display().to_string(), error, "check the name and its rights")
 }
 
 #[cfg(test)]

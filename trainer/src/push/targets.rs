@@ -30,9 +30,8 @@ pub fn read(flag: &str, given: &[String]) -> Result<Vec<Target>> {
     for text in given {
         match text.strip_prefix('@') {
             Some(file) => {
-                let read = fs::read_to_string(file).map_err(|error| {
-                    Error::invalid(file, format!("cannot be read: {error}"), "name a list of cameras, one a line")
-                })?;
+                let read = fs::read_to_string(file)
+                    .map_err(|error| Error::unreadable(file, &error, "name a list of cameras, one a line"))?;
                 for (n, line) in read.lines().enumerate() {
                     let line = line.split('#').next().unwrap_or_default().trim();
                     if !line.is_empty() {

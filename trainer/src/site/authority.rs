@@ -164,7 +164,7 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
 pub(super) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| {
         let remedy = "name the folder that `tadpole-trainer site new` made, and who `site client` made";
-        Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), remedy)
+        Error::unreadable(path.display().to_string(), &error, remedy)
     })
 }
 

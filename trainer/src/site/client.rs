@@ -105,9 +105,8 @@ impl Package {
             let (problem, remedy) = ("its signature does not fit it", "export it again: `tadpole-trainer export`");
             return Err(Error::new(ErrorKind::Untrusted, path.display().to_string(), problem, remedy));
         }
-        let bytes = std::fs::read(path).map_err(|error| {
-            Error::invalid(path.display().to_string(), format!("cannot be read: {error}"), "name a `.tadpole` bundle")
-        })?;
+        let bytes = std::fs::read(path)
+            .map_err(|error| Error::unreadable(path.display().to_string(), &error, "name a `.tadpole` bundle"))?;
         let sha256 = hex::encode(Sha256::digest(&bytes));
         Ok(Self { id: found.id, name: found.manifest.name, release: found.manifest.release, bytes, sha256 })
     }

@@ -104,9 +104,8 @@ impl Run {
     pub fn open(path: &Path) -> Result<Self> {
         let json = path.join("run.json");
         let name = json.display().to_string();
-        let text = std::fs::read_to_string(&json).map_err(|error| {
-            Error::invalid(&name, format!("cannot be read: {error}"), "name a folder that `tadpole-trainer train` made")
-        })?;
+        let text = std::fs::read_to_string(&json)
+            .map_err(|error| Error::unreadable(&name, &error, "name a folder that `tadpole-trainer train` made"))?;
         let file: RunFile = serde_json::from_str(&text).map_err(|error| {
             Error::corrupt(&name, format!("is no run of this version: {error}"), "train again with this version")
         })?;

@@ -161,7 +161,7 @@ struct Row {
 fn read(path: &Path, segment_s: f64) -> Result<Vec<Series>> {
     let name = path.display().to_string();
     let remedy = "name the scores.csv of `tadpole replay --out`, or what `--keep` wrote";
-    let unreadable = |error: csv::Error| Error::invalid(&name, format!("cannot be read: {error}"), remedy);
+    let unreadable = |error: csv::Error| Error::unreadable(&name, &error, remedy);
     let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
     let mut all: Vec<Series> = Vec::new();
     let mut next = None;

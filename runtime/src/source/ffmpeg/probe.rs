@@ -95,7 +95,7 @@ pub fn check_file(path: &Path) -> Result<()> {
     if meta.is_dir() {
         return Err(Error::invalid(name, "is a folder", "name one file in it"));
     }
-    File::open(path).map_err(|e| Error::invalid(&name, format!("cannot be read: {e}"), "check its permissions"))?;
+    File::open(path).map_err(|e| Error::unreadable(&name, &e, "check its permissions"))?;
     if meta.is_file() && meta.len() == 0 {
         return Err(Error::corrupt(name, "is empty", "copy or record it again"));
     }
