@@ -14,12 +14,12 @@
 pub mod times;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::times::Times;
-use super::queue::{FrameQueue, Item};
+use super::handover::{Handover, State};
 use super::{Advance, Frame, FrameHeader, Source, SourceInfo, Stopper};
 use crate::{Error, Result};
 
@@ -41,10 +41,13 @@ pub trait Opener: Send {
     fn open(&mut self) -> Result<Box<dyn Camera>>;
 }
 
+/// Width and height in pixels, and frames per second where the driver tells.
+pub type Mode = ((u32, u32), Option<f64>);
+
 /// An open camera.
 pub trait Camera {
-    /// Width and height in pixels, and frames per second where the driver tells.
-    fn mode(&self) -> ((u32, u32), Option<f64>);
+    /// What it was opened with.
+    fn mode(&self) -> Mode;
 
     /// Wait a bounded time for the next frame, and write it into `frame`, whose buffer is reused.
     ///
@@ -83,48 +86,8 @@ impl Default for Patience {
     }
 }
 
-#[derive(Default)]
-struct State {
-    queue: FrameQueue,
-    mode: Option<((u32, u32), Option<f64>)>,
-    stop: bool,
-    /// The reading thread is gone.
-    dead: bool,
-}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stop(&self) {
-        self.lock().stop = true;
-        self.changed.notify_all();
-    }
-
-    /// Wait, at most `limit`, for `ready`.
-    fn wait(&self, limit: Option<Duration>, ready: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let until = limit.map(|limit| Instant::now() + limit);
-        let mut state = self.lock();
-        while !ready(&state) {
-            let left = until.map_or(Duration::from_mins(1), |until| until.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                break;
-            }
-            state = match self.changed.wait_timeout(state, left) {
-                Ok((state, _)) => state,
-                Err(e) => e.into_inner().0,
-            };
-        }
-        state
-    }
-}
+/// The mode is there once a frame was.
+type Shared = Handover<Option<Mode>>;
 
 /// The consumer's end of a camera.
 pub struct Live {
@@ -157,13 +120,12 @@ impl Live {
             live: true,
         };
         let mut live = Self { shared, thread: Some(thread), current: Frame::default(), info };
-        let limit = Some(patience.first + patience.next);
-        let mode = live.shared.wait(limit, |state| state.dead || !state.queue.is_empty()).mode;
+        let mode = live.shared.wait_at_most(patience.first + patience.next, State::ready).more;
         live.learn(mode);
         Ok(live)
     }
 
-    fn learn(&mut self, mode: Option<((u32, u32), Option<f64>)>) {
+    fn learn(&mut self, mode: Option<Mode>) {
         if let Some(((width, height), rate_hz)) = mode {
             (self.info.width, self.info.height, self.info.rate_hz) = (width, height, rate_hz);
         }
@@ -176,19 +138,9 @@ impl Source for Live {
     }
 
     fn advance(&mut self) -> Result<Advance> {
-        let mut state = self.shared.wait(None, |state| state.dead || state.stop || !state.queue.is_empty());
-        let mode = state.mode;
-        let found = match state.queue.pop() {
-            _ if state.stop => Ok(Advance::End),
-            Some(Item::Frame(header, frame)) => {
-                state.queue.give_back(std::mem::replace(&mut self.current, frame));
-                Ok(Advance::Frame(header))
-            }
-            Some(Item::Gap(reason)) => Ok(Advance::Gap { reason }),
-            None => {
-                Err(Error::failed(&self.info.uri, "the thread that reads it has died", "restart; report this as a bug"))
-            }
-        };
+        let mut state = self.shared.wait(|_| None, State::ready);
+        let mode = state.more;
+        let found = state.take(&mut self.current, &self.info.uri);
         drop(state);
         self.learn(mode);
         found
@@ -201,7 +153,7 @@ impl Source for Live {
 
     fn stopper(&self) -> Stopper {
         let shared = Arc::clone(&self.shared);
-        Stopper::new(move || shared.stop())
+        Stopper::new(move || stop(&shared))
     }
 
     fn dropped(&self) -> u64 {
@@ -211,14 +163,20 @@ impl Source for Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.shared.stop();
-        let dead = self.shared.wait(Some(STOP_PATIENCE), |state| state.dead).dead;
+        stop(&self.shared);
+        let dead = self.shared.wait_at_most(STOP_PATIENCE, |state| state.dead).dead;
         match self.thread.take() {
             // It holds nothing that a panic could leave half done.
             Some(thread) if dead => _ = thread.join(),
             _ => log::warn!("{}: its driver does not answer and is left behind", self.info.uri),
         }
     }
+}
+
+/// End the thread, and whoever waits for it.
+fn stop(shared: &Shared) {
+    shared.lock().stop = true;
+    shared.notify();
 }
 
 /// The thread's end.
@@ -234,7 +192,7 @@ struct Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.shared.lock().dead = true;
-        self.shared.changed.notify_all();
+        self.shared.notify();
     }
 }
 
@@ -256,8 +214,8 @@ impl Reader {
             let pause = backoff(failures);
             failures += 1;
             self.shared.lock().queue.push_gap(reason);
-            self.shared.changed.notify_all();
-            if self.shared.wait(Some(pause), |state| state.stop).stop {
+            self.shared.notify();
+            if self.shared.wait_at_most(pause, |state| state.stop).stop {
                 return;
             }
         }
@@ -283,12 +241,12 @@ impl Reader {
                 Captured::Frame { stamp, lost } => {
                     self.number += 1;
                     let header = FrameHeader { number: self.number, pts_ns: self.times.place(now, stamp) };
-                    state.mode = Some(mode);
+                    state.more = Some(mode);
                     state.queue.lost(lost);
                     state.queue.push_frame(header, std::mem::take(&mut frame));
                     frame = state.queue.spare();
                     drop(state);
-                    self.shared.changed.notify_all();
+                    self.shared.notify();
                     deadline = now + next;
                 }
                 Captured::Nothing(why) if now >= deadline => {

@@ -16,6 +16,7 @@
 
 pub mod ffmpeg;
 pub mod filter;
+pub mod handover;
 pub mod live;
 pub mod mask;
 pub mod npy;

@@ -1,23 +1,23 @@
 //! A network camera: an ffmpeg child that is restarted for ever, and a queue that never makes it wait.
 //!
-//! A thread reads frames into a [`FrameQueue`]; when it is full the oldest frame is dropped and counted.
+//! A thread [hands over](Handover) what it reads; when too much waits the oldest frame is dropped and counted.
 //! When the stream ends, fails, or gives no frame in time, the child is killed, a gap is reported, and it is started
 //! again after a pause of 0.5 s that doubles up to 30 s ([`backoff`]) until frames flow again.
 //!
 //! Times: within a connection they are the camera's own, as long as they do not stray from this machine's monotonic clock by
 //! more than a frame may be late; at a reconnect they go on from that clock. They never go back ([`Times`]).
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Options;
 use super::child::{Input, Process, Version, redact};
 use super::nut::NutReader;
+use crate::Result;
+use crate::source::handover::{Handover, State};
 use crate::source::live::times::Times;
-use crate::source::queue::{FrameQueue, Item};
 use crate::source::{Advance, Frame, FrameHeader, PixelFormat, Stopper};
-use crate::{Error, Result};
 
 /// The pause before attempt `failures` + 1, where `failures` attempts in a row gave no frame.
 pub fn backoff(failures: u32) -> Duration {
@@ -25,61 +25,46 @@ pub fn backoff(failures: u32) -> Duration {
     Duration::from_secs_f64(seconds.min(30.0))
 }
 
+/// The ffmpeg child, as both sides see it.
 #[derive(Default)]
-struct State {
-    queue: FrameQueue,
+struct Child {
+    /// Of its frames, once there was one.
     size: Option<(u32, u32)>,
     process: Option<Process>,
-    /// When the present child must have given its next frame.
+    /// When it must have given its next frame.
     deadline: Option<Instant>,
     timed_out: bool,
-    stop: bool,
-    /// The reading thread is gone.
-    dead: bool,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// End the thread and whoever waits for it.
-    fn stop(&self) {
-        let mut state = self.lock();
-        state.stop = true;
-        if let Some(process) = &mut state.process {
+impl Child {
+    fn kill(&mut self) {
+        if let Some(process) = &mut self.process {
             process.kill();
         }
-        drop(state);
-        self.changed.notify_all();
     }
+}
 
-    /// Wait until something is queued, killing a child that is late.
-    fn wait_for_item(&self) -> MutexGuard<'_, State> {
-        let mut state = self.lock();
-        while state.queue.is_empty() && !state.dead && !state.stop {
-            let left = state.deadline.map(|d| d.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                state.deadline = None;
-                state.timed_out = true;
-                if let Some(process) = &mut state.process {
-                    process.kill();
-                }
-                continue;
-            }
-            let wait = left.unwrap_or(Duration::from_secs(1));
-            state = match self.changed.wait_timeout(state, wait) {
-                Ok((state, _)) => state,
-                Err(e) => e.into_inner().0,
-            };
+type Shared = Handover<Child>;
+
+/// End the thread, and whoever waits for it.
+fn stop(shared: &Shared) {
+    let mut state = shared.lock();
+    state.stop = true;
+    state.more.kill();
+    drop(state);
+    shared.notify();
+}
+
+/// Wait until there is something to take, and kill a child that is late.
+fn wait(shared: &Shared) -> MutexGuard<'_, State<Child>> {
+    loop {
+        let mut state = shared.wait(|state| state.more.deadline, State::ready);
+        if state.ready() {
+            return state;
         }
-        state
+        state.more.deadline = None;
+        state.more.timed_out = true;
+        state.more.kill();
     }
 }
 
@@ -105,13 +90,13 @@ impl Live {
         };
         let thread = std::thread::spawn(move || reader.run());
         let live = Self { shared, thread: Some(thread), current: Frame::default(), uri: redact(uri) };
-        drop(live.shared.wait_for_item());
+        drop(wait(&live.shared));
         live
     }
 
     /// Width and height in pixels; zeros while the camera has not answered yet.
     pub fn size(&self) -> (u32, u32) {
-        self.shared.lock().size.unwrap_or_default()
+        self.shared.lock().more.size.unwrap_or_default()
     }
 
     /// Frames that were dropped because their reader was slow.
@@ -124,22 +109,13 @@ impl Live {
     /// # Errors
     /// Only if the thread that reads the stream has died.
     pub fn advance(&mut self) -> Result<Advance> {
-        let mut state = self.shared.wait_for_item();
-        match state.queue.pop() {
-            _ if state.stop => Ok(Advance::End),
-            Some(Item::Frame(header, frame)) => {
-                state.queue.give_back(std::mem::replace(&mut self.current, frame));
-                Ok(Advance::Frame(header))
-            }
-            Some(Item::Gap(reason)) => Ok(Advance::Gap { reason }),
-            None => Err(Error::failed(&self.uri, "the thread that reads it has died", "restart; report this as a bug")),
-        }
+        wait(&self.shared).take(&mut self.current, &self.uri)
     }
 
     /// Ends it from another thread.
     pub fn stopper(&self) -> Stopper {
         let shared = Arc::clone(&self.shared);
-        Stopper::new(move || shared.stop())
+        Stopper::new(move || stop(&shared))
     }
 
     /// Hand over the present frame's pixels.
@@ -150,7 +126,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.shared.stop();
+        stop(&self.shared);
         if let Some(thread) = self.thread.take() {
             // It holds nothing that a panic could leave half done.
             let _ = thread.join();
@@ -171,7 +147,7 @@ struct Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.shared.lock().dead = true;
-        self.shared.changed.notify_all();
+        self.shared.notify();
     }
 }
 
@@ -188,25 +164,15 @@ impl Reader {
             let pause = backoff(failures);
             failures += 1;
             let mut state = self.shared.lock();
-            state.process = None;
-            state.deadline = None;
+            state.more.process = None;
+            state.more.deadline = None;
             if state.stop {
                 return;
             }
             state.queue.push_gap(format!("{name}: {reason}; trying again in {} s", pause.as_secs_f32()));
-            self.shared.changed.notify_all();
-            let until = Instant::now() + pause;
-            while !state.stop {
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    break;
-                }
-                state = match self.shared.changed.wait_timeout(state, left) {
-                    Ok((state, _)) => state,
-                    Err(e) => e.into_inner().0,
-                };
-            }
-            if state.stop {
+            drop(state);
+            self.shared.notify();
+            if self.shared.wait_at_most(pause, |state| state.stop).stop {
                 return;
             }
         }
@@ -221,19 +187,19 @@ impl Reader {
         };
         {
             let mut state = self.shared.lock();
-            state.process = Some(process);
-            state.timed_out = false;
-            state.deadline = Some(Instant::now() + self.options.connect_timeout);
+            state.more.process = Some(process);
+            state.more.timed_out = false;
+            state.more.deadline = Some(Instant::now() + self.options.connect_timeout);
             if state.stop {
                 return String::new();
             }
         }
-        self.shared.changed.notify_all();
+        self.shared.notify();
         let ended = self.frames(stdout);
         let (process, timed_out) = {
             let mut state = self.shared.lock();
-            state.deadline = None;
-            (state.process.take(), state.timed_out)
+            state.more.deadline = None;
+            (state.more.process.take(), state.more.timed_out)
         };
         let said = process.map_or_else(String::new, |mut process| {
             process.kill();
@@ -262,8 +228,8 @@ impl Reader {
             let ns = self.times.place(Instant::now(), Some(stamp));
             self.number += 1;
             let mut state = self.shared.lock();
-            state.size = Some(size);
-            state.deadline = Some(Instant::now() + self.options.frame_timeout);
+            state.more.size = Some(size);
+            state.more.deadline = Some(Instant::now() + self.options.frame_timeout);
             let header = FrameHeader { number: self.number, pts_ns: ns };
             frame.data = std::mem::take(&mut data);
             frame.format = PixelFormat::I420;
@@ -272,7 +238,7 @@ impl Reader {
             frame = state.queue.spare();
             std::mem::swap(&mut data, &mut frame.data);
             drop(state);
-            self.shared.changed.notify_all();
+            self.shared.notify();
         }
         Ok(())
     }

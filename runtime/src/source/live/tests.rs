@@ -1,6 +1,7 @@
 //! A camera that is told what to do next.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
 use super::*;
 
