@@ -1,16 +1,16 @@
 //! Where training runs: `--device cpu`, `ndarray`, `cuda` or `cuda:N` in, work on that backend of burn and device out.
 //!
-//! Refused, in words, before anything is read: CUDA in a build without it, without a driver, a GPU that is not there. The backend itself
-//! would panic on a thread of its own.
+//! Refused before anything is read: devices that cannot be had ([`super::cuda`]).
 
 use std::fmt;
 use std::str::FromStr;
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::AutodiffBackend;
-use runtime::{Error, Result};
+use runtime::Result;
 use serde::{Deserialize, Serialize};
 
+use super::cuda;
 use super::parallel::PARTS;
 use crate::model::kernels::Kernels;
 
@@ -80,27 +80,9 @@ pub(crate) trait Work {
 impl Device {
     /// Refuse a device that cannot be had.
     pub fn check(self) -> Result<()> {
-        let Self::Cuda(index) = self else { return Ok(()) };
-        if !cfg!(feature = "cuda") {
-            return Err(without_cuda(self));
-        }
-        if !cuda_driver_found() {
-            let remedy = "install NVIDIA's driver (in a container: start it with the GPUs), or use --device cpu";
-            return Err(Error::invalid(subject(self), "no CUDA driver (libcuda.so.1) found", remedy));
-        }
-        match cuda_devices() {
-            None => {
-                let problem = "the CUDA driver is there but does not start";
-                let remedy = "see what `nvidia-smi` says, or use --device cpu";
-                Err(Error::unavailable(subject(self), problem, remedy))
-            }
-            Some(0) => Err(Error::invalid(subject(self), "the CUDA driver shows no GPU", "use --device cpu")),
-            Some(count) if index >= count => {
-                let problem = format!("there is no such GPU; CUDA shows {count}, counted from 0");
-                let remedy = format!("use cuda:0 to cuda:{}; CUDA_VISIBLE_DEVICES hides others", count - 1);
-                Err(Error::invalid(subject(self), problem, remedy))
-            }
-            Some(_) => Ok(()),
+        match self {
+            Self::Cuda(index) => cuda::check(index),
+            Self::Cpu | Self::Ndarray => Ok(()),
         }
     }
 
@@ -117,47 +99,9 @@ impl Device {
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => work.on::<Autodiff<burn::backend::Cuda>>(&burn::backend::cuda::CudaDevice::new(index)),
             #[cfg(not(feature = "cuda"))]
-            Self::Cuda(_) => Err(without_cuda(self)),
+            Self::Cuda(index) => Err(cuda::absent(index)),
         }
     }
-}
-
-fn subject(device: Device) -> String {
-    format!("--device {device}")
-}
-
-fn without_cuda(device: Device) -> Error {
-    let problem = "this tadpole-trainer was built without CUDA";
-    Error::invalid(subject(device), problem, "use --device cpu, or build with --features cuda")
-}
-
-/// How many GPUs CUDA shows; none where the driver does not start, about which the backend panics.
-#[cfg(feature = "cuda")]
-fn cuda_devices() -> Option<usize> {
-    use burn::tensor::backend::Backend as _;
-    std::thread::spawn(|| burn::backend::Cuda::device_count(0)).join().ok()
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda_devices() -> Option<usize> {
-    None
-}
-
-/// Whether the loader would find libcuda: in its cache, in `LD_LIBRARY_PATH`, or in the usual folders.
-fn cuda_driver_found() -> bool {
-    const NAME: &str = "libcuda.so.1";
-    let cache = std::fs::read("/etc/ld.so.cache").unwrap_or_default();
-    if cache.windows(NAME.len()).any(|bytes| bytes == NAME.as_bytes()) {
-        return true;
-    }
-    let paths = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
-    let usual =
-        ["/usr/lib64", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib/wsl/lib"];
-    paths
-        .split(':')
-        .filter(|path| !path.is_empty())
-        .chain(usual)
-        .any(|folder| std::path::Path::new(folder).join(NAME).exists())
 }
 
 #[cfg(test)]

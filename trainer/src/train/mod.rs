@@ -17,6 +17,7 @@
 mod assess;
 mod average;
 pub mod command;
+mod cuda;
 mod device;
 mod learn;
 mod parallel;
