@@ -5,6 +5,10 @@
 //! ```
 //! Interrupted, it goes on where it stopped: a video's rows appear under their name only when whole, and `DIR/extract.json`
 //! says of which contract they are. The lists and `contract.json` come last: before, there is no data set.
+//!
+//! Several jobs may write into one DIR at once, on whichever machines share it, each a share of the videos (`--shard`): none writes what
+//! another reads half, and the lists are written by whoever finds all rows there, which the last to end does. All write the same bytes,
+//! so a job may be run again, or run twice.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -19,6 +23,7 @@ use runtime::source::open::{self, Opened};
 use runtime::{Error, Result};
 
 use crate::dataset::{self, Entry, Split};
+use crate::shard::Shard;
 use crate::{progress, recordings};
 
 /// Arguments of `extract`.
@@ -34,8 +39,13 @@ pub struct ExtractArgs {
     /// Worker threads, one engine each.
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, std::num::NonZero::get))]
     threads: usize,
+    /// Extract the I-th of N shares of the videos alone, I from 0 to N - 1, while other jobs extract the others into the same folder.
+    /// The job that ends last writes the lists.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
 }
 
+#[derive(Debug)]
 struct Job {
     split: Split,
     entry: Entry,
@@ -54,12 +64,29 @@ pub fn run(args: &ExtractArgs) -> Result<()> {
     let contract = crate::extractor::read_contract(&args.extractor, &graph)?;
     let jobs = jobs(args)?;
     claim(&args.dir, &contract)?;
-    let bar = progress::bar(jobs.len() as u64, "extract");
-    work(args.threads.max(1), &jobs, &graph, &contract, &bar)?;
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let mine: Vec<&Job> = jobs.iter().enumerate().filter(|(i, _)| shard.holds(*i)).map(|(_, job)| job).collect();
+    let bar = progress::bar(mine.len() as u64, "extract");
+    work(args.threads.max(1), &mine, &graph, &contract, &bar)?;
     bar.finish_and_clear();
-    finish(&args.dir, &jobs, &contract)?;
-    log::info!("{}: {} videos, features of width {}", args.dir.display(), jobs.len(), contract.feature_width);
+    let dir = args.dir.display();
+    if args.shard.is_some() {
+        log::info!("{dir}: shard {shard}, {} of {} videos", mine.len(), jobs.len());
+    }
+    match missing(&jobs) {
+        0 => {
+            finish(&args.dir, &jobs, &contract)?;
+            log::info!("{dir}: {} videos, features of width {}", jobs.len(), contract.feature_width);
+        }
+        missing => log::info!("{dir}: no data set yet, {missing} of {} videos are still with other jobs", jobs.len()),
+    }
     Ok(())
+}
+
+/// How many jobs' rows are not there. Others' files are looked for here for the first time, so that no network file system answers from
+/// memory: of two jobs that end at once, the one whose last rows came later finds the other's.
+fn missing(jobs: &[Job]) -> usize {
+    jobs.iter().filter(|job| !job.to.is_file()).count()
 }
 
 fn jobs(args: &ExtractArgs) -> Result<Vec<Job>> {
@@ -76,31 +103,34 @@ fn jobs(args: &ExtractArgs) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// Make `dir` ours for `contract`, or see that it already is.
+/// Make `dir` ours for `contract`, or see that it already is. Of jobs that begin it at once, one does.
 fn claim(dir: &Path, contract: &FeatureContract) -> Result<()> {
     let marker = dir.join("extract.json");
+    let failed = |verb: &str, error: &std::io::Error| {
+        let problem = format!("cannot be {verb}: {error}");
+        Error::failed(marker.display().to_string(), problem, "check permissions and space")
+    };
     let ours = serde_json::json!({ "contract": contract.hash() }).to_string();
-    match std::fs::read_to_string(&marker) {
-        Ok(found) if found == ours => Ok(()),
-        Ok(_) => Err(Error::invalid(
-            dir.display().to_string(),
-            "was begun with another extractor",
-            "name another folder: features of different contracts never meet",
-        )),
-        Err(_) if dir.join("contract.json").exists() => {
-            Err(Error::invalid(dir.display().to_string(), "holds a data set already", "name another folder"))
+    if !marker.exists() {
+        if dir.join("contract.json").exists() {
+            return Err(Error::invalid(dir.display().to_string(), "holds a data set already", "name another folder"));
         }
-        Err(_) => std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&marker, ours)).map_err(|e| {
-            Error::failed(
-                marker.display().to_string(),
-                format!("cannot be written: {e}"),
-                "check permissions and space",
-            )
-        }),
+        std::fs::create_dir_all(dir)
+            .and_then(|()| runtime::files::write_new(&marker, ours.as_bytes()))
+            .map_err(|error| failed("written", &error))?;
     }
+    let found = std::fs::read_to_string(&marker).map_err(|error| failed("read", &error))?;
+    if found == ours {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        dir.display().to_string(),
+        "was begun with another extractor",
+        "name another folder: features of different contracts never meet",
+    ))
 }
 
-fn work(threads: usize, jobs: &[Job], graph: &[u8], contract: &FeatureContract, bar: &ProgressBar) -> Result<()> {
+fn work(threads: usize, jobs: &[&Job], graph: &[u8], contract: &FeatureContract, bar: &ProgressBar) -> Result<()> {
     let next = AtomicUsize::new(0);
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let fail = |error: Error| {
@@ -169,4 +199,41 @@ fn finish(dir: &Path, jobs: &[Job], contract: &FeatureContract) -> Result<()> {
         dataset::write::write_list(dir, split, &entries)?;
     }
     dataset::write::write_contract(dir, contract)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_of_one_contract() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("features");
+        let contract = FeatureContract::external(8);
+        claim(&dir, &contract).unwrap();
+        claim(&dir, &contract).unwrap();
+        let error = claim(&dir, &FeatureContract::external(9)).unwrap_err();
+        assert!(error.to_string().contains("another extractor"), "{error}");
+        std::fs::remove_file(dir.join("extract.json")).unwrap();
+        std::fs::write(dir.join("contract.json"), "{}").unwrap();
+        let error = claim(&dir, &contract).unwrap_err();
+        assert!(error.to_string().contains("holds a data set already"), "{error}");
+    }
+
+    #[test]
+    fn rows_are_missing_until_every_job_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = |name: &str| Job {
+            split: Split::Train,
+            entry: Entry { video: name.into(), abnormal: false, frames: None, events: Vec::new() },
+            from: folder.path().join(name).with_extension("sim"),
+            to: folder.path().join("train").join(name).with_extension("npy"),
+        };
+        let jobs = [job("a"), job("b")];
+        assert_eq!(missing(&jobs), 2);
+        dataset::write::write_rows(&jobs[1].to, 2, &[0.0, 1.0]).unwrap();
+        assert_eq!(missing(&jobs), 1);
+        dataset::write::write_rows(&jobs[0].to, 2, &[0.0, 1.0]).unwrap();
+        assert_eq!(missing(&jobs), 0);
+    }
 }

@@ -18,6 +18,7 @@ pub mod provision;
 pub mod push;
 mod recordings;
 pub mod seeds;
+pub mod shard;
 pub mod simulate;
 pub mod site;
 pub mod train;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use trainer::ablate::AblateArgs;
 use trainer::bench::BenchHeadsArgs;
+use trainer::bench::train::BenchArgs;
 use trainer::collect::CollectArgs;
 use trainer::embed::EmbedArgs;
 use trainer::evaluate::command::EvaluateArgs;
@@ -64,6 +65,7 @@ enum Command {
     Collect(CollectArgs),
     #[command(subcommand)]
     Site(SiteCommand),
+    Bench(BenchArgs),
     // Our side of `cargo xtask bench`, of no use to others.
     #[command(hide = true)]
     BenchHeads(BenchHeadsArgs),
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         Command::Push(args) => trainer::push::run(&args),
         Command::Collect(args) => trainer::collect::run(&args),
         Command::Site(command) => trainer::site::run(&command),
+        Command::Bench(args) => trainer::bench::train::run(&args),
         Command::BenchHeads(args) => trainer::bench::run(&args),
     };
     match result {

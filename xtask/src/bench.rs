@@ -2,12 +2,15 @@
 //!
 //! Both sides take turns, a fraction of a second each, round after round, so that a machine's changing load falls on both
 //! alike; figures are medians over the rounds. Prints the table, or with `--json` one object, and writes the table into
-//! `docs/design/performance.md`.
+//! `docs/design/performance.md`. With `--train`, a training step against PyTorch's instead ([`train`]).
 
 mod machine;
 mod page;
 mod report;
 mod side;
+mod train;
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -22,6 +25,13 @@ use side::Side;
 /// Arguments of `bench`.
 #[derive(Args)]
 pub struct BenchArgs {
+    /// A training step of DE-Net against PyTorch's, which is installed beside the judges, and nothing else.
+    #[arg(long)]
+    train: bool,
+    /// Where training steps are timed, ours and PyTorch's: cpu, or cuda:N, which builds with CUDA and installs PyTorch with it. A GPU's figures are
+    /// printed and not written.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", requires = "train")]
+    device: String,
     /// Print one JSON object, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
@@ -46,13 +56,10 @@ const PAGE: &str = "docs/design/performance.md";
 /// Measure, print, write.
 pub fn run(args: &BenchArgs) -> Result<u8> {
     setup::everything()?;
-    let mut build = command("cargo");
-    build.args(["build", "--workspace", "--bins"]);
-    if args.release {
-        build.arg("--release");
+    if args.train {
+        return train::run(args);
     }
-    run_shown(&mut build)?;
-    let programs = target().join(if args.release { "release" } else { "debug" });
+    let programs = built(args.release, &[])?;
     let tadpole = programs.join("tadpole").display().to_string();
     let cameras = CAMERAS.map(|cameras| stages(&tadpole, cameras, args.seconds)).into_iter().collect::<Result<_>>()?;
     let (rows, ours, peer) = duel(&programs.join("tadpole-trainer").display().to_string(), args.rounds)?;
@@ -71,12 +78,33 @@ pub fn run(args: &BenchArgs) -> Result<u8> {
     } else {
         println!("{}", report.markdown());
     }
-    let path = root().join(PAGE);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
-    let text = page::replaced(&text, &report.markdown())
-        .with_context(|| format!("{PAGE} has lost its markers {} and {}", page::BEGIN, page::END))?;
-    std::fs::write(&path, text).with_context(|| format!("cannot write {PAGE}"))?;
+    page::write(PAGE, "bench", &report.markdown())?;
     Ok(0)
+}
+
+/// Where the programs that are measured lie, built, with these arguments more.
+fn built(release: bool, more: &[&str]) -> Result<PathBuf> {
+    let mut build = command("cargo");
+    build.args(["build", "--workspace", "--bins"]).args(more);
+    if release {
+        build.arg("--release");
+    }
+    run_shown(&mut build)?;
+    Ok(target().join(if release { "release" } else { "debug" }))
+}
+
+/// Both sides in turns: the median of ours and of the peer's, milliseconds.
+fn turns(ours: &mut Side, peer: &mut Side, case: &str, rounds: u32) -> Result<(f64, f64)> {
+    eprintln!("{case}, {rounds} rounds");
+    // A round that is not counted: pages are touched and caches filled on both sides.
+    ours.time(case)?;
+    peer.time(case)?;
+    let (mut our_times, mut peer_times) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        our_times.push(ours.time(case)?);
+        peer_times.push(peer.time(case)?);
+    }
+    Ok((report::median(&mut our_times), report::median(&mut peer_times)))
 }
 
 /// What `tadpole bench --json` says.
@@ -106,20 +134,12 @@ fn duel(trainer: &str, rounds: u32) -> Result<(Vec<Row>, Value, Value)> {
     let mut rows = Vec::new();
     for case in &cases {
         let name = text(case, "name");
-        eprintln!("{name}, {rounds} rounds");
-        // A round that is not counted: pages are touched and caches filled on both sides.
-        ours.time(&name)?;
-        peer.time(&name)?;
-        let (mut our_times, mut peer_times) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            our_times.push(ours.time(&name)?);
-            peer_times.push(peer.time(&name)?);
-        }
+        let (ours_ms, peer_ms) = turns(&mut ours, &mut peer, &name, rounds)?;
         rows.push(Row {
             floor_ms: report::floor_ms(case, &ours.facts, &peer.facts),
             largest_difference: case["largest_difference"].as_f64(),
-            ours_ms: report::median(&mut our_times),
-            peer_ms: report::median(&mut peer_times),
+            ours_ms,
+            peer_ms,
             name,
         });
     }

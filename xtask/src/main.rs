@@ -36,7 +36,7 @@ enum Task {
     Test(test::TestArgs),
     /// Clippy and rustfmt, every warning an error.
     Lint,
-    /// Our times against onnxruntime's and the machine's floors; writes docs/design/performance.md.
+    /// Our times against onnxruntime's and the machine's floors, or with --train against PyTorch's; writes docs/design/performance.md.
     Bench(bench::BenchArgs),
     /// The firmware on emulated boards: lost cameras, relays, Raspberry Pis. Exit code 77: not on this machine.
     Board(board::BoardArgs),

@@ -19,6 +19,12 @@ const PROGRAMS: [(&str, &str, &str, &str); 4] = [
 /// What the judges need; versions pinned so that a parity failure is ours.
 const PYTHON: [&str; 3] = ["numpy==2.2.6", "onnx==1.19.1", "onnxruntime==1.23.2"];
 
+/// The peer of `cargo xtask bench --train`, and of nothing else: not part of what tests need.
+const PYTORCH: &str = "2.9.1";
+
+/// Where PyTorch has its builds without CUDA.
+const PYTORCH_CPU: &str = "https://download.pytorch.org/whl/cpu";
+
 /// The Python of the judges' environment.
 pub fn python() -> PathBuf {
     target().join("venv/bin/python")
@@ -131,6 +137,33 @@ fn install(packages: &[&str]) -> Result<()> {
         .args(["install", "-y", "-qq", "--no-install-recommends"])
         .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// PyTorch in the judges' environment, which must be there already; for a GPU the build with CUDA.
+pub fn pytorch(gpu: bool) -> Result<()> {
+    let python = python().display().to_string();
+    let code = "import torch; print(torch.__version__.split('+')[0], torch.version.cuda is not None)";
+    let found =
+        command(&python).args(["-c", code]).output().map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+    let found = found.unwrap_or_default();
+    if found.split_whitespace().next() == Some(PYTORCH) && (!gpu || found.contains("True")) {
+        return Ok(());
+    }
+    let wanted = format!("torch=={PYTORCH}");
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--force-reinstall", &wanted];
+    let into = target().join("venv").display().to_string();
+    if !gpu {
+        eprintln!("installing PyTorch {PYTORCH} for the CPU, some 200 MB, into {into}");
+        let own = ["--retries", "1", "--index-url", PYTORCH_CPU];
+        if run(command(&python).args(pip).args(own)).is_ok() {
+            return Ok(());
+        }
+        eprintln!("{PYTORCH_CPU} did not give it; trying PyPI");
+    }
+    eprintln!("installing PyTorch {PYTORCH} with CUDA's libraries, several gigabytes, into {into}");
+    run(command(&python).args(pip)).with_context(|| {
+        format!("pip could not install {wanted}, which training is timed against; is there a network, and room for it?")
+    })
 }
 
 fn environment() -> Result<()> {

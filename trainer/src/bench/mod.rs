@@ -5,9 +5,13 @@
 //! further line on standard input is the name of a case and is answered with `{"ms": MEDIAN}` of one run, so that both sides
 //! take turns on a machine whose load changes.
 //!
-//! Everything runs on one thread.
+//! Everything runs on one thread. Training steps are [`train`]'s business, on as many as a training takes.
 
 mod head;
+mod parameters;
+mod parity;
+mod step;
+pub mod train;
 
 use std::fmt::Write as _;
 use std::io::BufRead as _;

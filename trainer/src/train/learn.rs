@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::assess::{Validation, assess};
 use super::average::averaged;
-use super::parallel::{PARTS, Step, gradients};
+use super::device::Work;
+use super::parallel::{Step, gradients};
 use super::run::{FORMAT, Run, RunFile, from_bytes, to_bytes};
 use super::{Choose, DatasetMark, Device, Schedule, Settings, TrainingSet, watch};
 use crate::dataset::Dataset;
@@ -48,30 +49,28 @@ pub fn train(
     let set = TrainingSet::load(dataset, settings, seed)?;
     let run =
         if resume { resumed(out, settings, seed, &set)? } else { new_run(dataset, settings, seed, device, out, &set)? };
-    match device {
-        Device::Cpu => on::<burn::backend::Autodiff<burn::backend::Flex>>(
-            run,
-            &set,
-            resume,
-            &burn::tensor::Device::<burn::backend::Flex>::default(),
-        ),
-        Device::Ndarray => {
-            on::<burn::backend::Autodiff<burn::backend::NdArray>>(run, &set, resume, &Default::default())
-        }
-        #[cfg(feature = "cuda")]
-        Device::Cuda => on::<burn::backend::Autodiff<burn::backend::Cuda>>(run, &set, resume, &Default::default()),
-        #[cfg(not(feature = "cuda"))]
-        Device::Cuda => Err(Error::invalid("--device cuda", "is not built in", "use --device cpu")),
-    }
+    device.run(Learning { run, set: &set, resume })
 }
 
-fn on<B>(run: Run, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome>
-where
-    B: AutodiffBackend + Kernels,
-    B::InnerBackend: Kernels,
-{
-    let settings = run.file.settings.clone();
-    with_model!(&settings.model, |Model, config| learn::<B, Model<B>>(run, config, set, resume, device))
+/// A run to learn, on whichever device.
+struct Learning<'a> {
+    run: Run,
+    set: &'a TrainingSet,
+    resume: bool,
+}
+
+impl Work for Learning<'_> {
+    type Output = Outcome;
+
+    fn on<B>(self, device: &B::Device) -> Result<Outcome>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let Self { run, set, resume } = self;
+        let settings = run.file.settings.clone();
+        with_model!(&settings.model, |Model, config| learn::<B, Model<B>>(run, config, set, resume, device))
+    }
 }
 
 /// A new RUN folder; an existing one is refused.
@@ -203,7 +202,7 @@ where
     let first = log.len() as u64;
     let mut watched = if first > 0 { watch::read(&run.path, first)? } else { Vec::new() };
     let bar = progress_bar(settings.steps, first);
-    let parts = if run.file.device == Device::Cuda { 1 } else { PARTS };
+    let parts = run.file.device.parts();
     let (began, before) = (Instant::now(), run.file.seconds);
     for step in first..settings.steps {
         if run.file.stopped {

@@ -17,6 +17,7 @@
 mod assess;
 mod average;
 pub mod command;
+mod cuda;
 mod device;
 mod learn;
 mod parallel;
@@ -27,7 +28,9 @@ pub mod seeds;
 pub mod watch;
 
 pub use device::Device;
+pub(crate) use device::Work;
 pub use learn::{LogLine, Outcome, read_log, train};
+pub(crate) use parallel::{Step, gradients};
 pub use preset::{Choose, Preset, Recipe, Schedule, Settings};
 pub use run::{DatasetMark, Run, RunFile};
 pub use sample::{Plan, TrainingSet};
