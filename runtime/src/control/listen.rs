@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::gate::Gate;
 use super::identity::Client;
 use super::limits::{self, Buckets};
-use super::{Desk, NAME};
+use super::{Desk, NAME, linger};
 use crate::pipeline::watch::lock;
 
 /// After a failure to accept, such as too many open files.
@@ -108,7 +108,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, acceptor: &TlsAcceptor, gate
 }
 
 /// Serve the requests of one connection.
-pub(crate) async fn http<S, F, A>(name: &str, stream: S, peer: SocketAddr, answer: F)
+pub(crate) async fn http<S, F, A>(name: &str, mut stream: S, peer: SocketAddr, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Fn(hyper::Request<Incoming>) -> A,
@@ -123,11 +123,12 @@ where
         .header_read_timeout(limits::HEADERS_MAX)
         .max_headers(limits::HEADER_FIELDS_MAX)
         .max_buf_size(limits::HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(&mut stream), service)
         .await;
     if let Err(error) = served {
         log::debug!("{name}: the connection of {peer} ended: {error}");
     }
+    linger::linger(&mut stream).await;
 }
 
 #[cfg(test)]

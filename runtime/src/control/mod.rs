@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`listen`] | connections: TLS, how many, how long, from whom |
+//! | [`linger`] | their end: the last answer is heard |
 //! | [`identity`] | what the device proves itself with, whom it lets in, and as what |
 //! | [`date`] | what day it is, where the clock may be wrong |
 //! | [`gate`] | what every request must pass: a role, a rate, a time |
@@ -21,6 +22,7 @@ pub mod date;
 pub mod gate;
 pub mod identity;
 pub mod limits;
+mod linger;
 pub(crate) mod listen;
 pub mod marks;
 mod models;

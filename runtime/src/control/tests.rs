@@ -391,6 +391,40 @@ fn what_cannot_be_taken_is_refused_before_it_comes() {
 }
 
 #[test]
+fn a_refusal_is_heard_by_a_client_that_sends_all_the_same() {
+    let service = Running::new();
+    // More than what lies in the system's buffers on the way; none of it is wanted.
+    let body = vec![7; 24 << 20];
+    let head = put_head(&id_of(2), &body, &(0..body.len()));
+    let refused =
+        |head: &str| service.try_ask(&service.push, head, &body).map(|told| (told.status, told.kind().to_owned()));
+    let offset = head.replace(
+        &format!("bytes 0-{}/{}", body.len() - 1, body.len()),
+        &format!("bytes 5-{}/{}", body.len() + 4, body.len() + 9),
+    );
+    assert_ne!(head, offset);
+    assert_eq!(refused(&offset), Some((409, "offset".into())));
+    let view = service.authority.client(Some(&service.authority.sign(Made { unit: Some("tadpole-view"), ..CLIENT })));
+    assert_eq!(service.try_ask(&view, &head, &body).map(|told| told.status), Some(403));
+    let turn = Arc::clone(&service.desk.uploads).try_acquire_owned().unwrap();
+    assert_eq!(refused(&head), Some((429, "busy".into())));
+    drop(turn);
+    // And in the middle of it: the disk gives way.
+    let mut stream = service.connect(&service.push);
+    write!(stream, "{head}\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
+    stream.write_all(&body[..1 << 20]).unwrap();
+    let begun = Instant::now();
+    while service.store().arrived(&sha256(&body)).unwrap() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::remove_dir_all(service.store().folder().join("incoming")).unwrap();
+    stream.write_all(&body[1 << 20..]).unwrap();
+    let told = read(&mut stream).unwrap();
+    assert_eq!((told.status, told.kind()), (500, "failed"), "{told:?}");
+}
+
+#[test]
 fn one_upload_at_a_time() {
     let service = Running::new();
     let (bytes, id) = (bundle_of(2), id_of(2));
