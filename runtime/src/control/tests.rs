@@ -18,7 +18,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection, StreamOwned};
 use serde_json::Value;
 
-use super::date::Calendar;
 use super::problem::{Kind, Problem};
 use super::*;
 use crate::bundle::Bundle;
@@ -121,7 +120,11 @@ impl Running {
         let live = Arc::new(Live::new(lead, 0));
         let engine = EngineChoice::Tract;
         let desk = Arc::new(Desk::new(healths, clock, live, engine, Some((store, trust())), folder.path().into()));
-        let settings = Settings { listen: loopback(0), tls: folder.path().into(), date: folder.path().join("date") };
+        let settings = Settings {
+            listen: loopback(0),
+            tls: folder.path().into(),
+            calendar: Arc::new(Calendar::open(&folder.path().join("date"))),
+        };
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, served) = (Arc::clone(&stop), Arc::clone(&desk));
         let thread = std::thread::spawn(move || serve(&settings, &served, &|| stopped.load(Ordering::SeqCst)));
@@ -513,10 +516,9 @@ fn let_in(clock: i32, kept: i32, years: (i32, i32)) -> bool {
     let authority = Authority::new();
     authority.device(folder.path());
     let file = folder.path().join("date");
-    // A date is kept in steps.
+    // A date is kept in steps, one at each start.
     CLOCK.set(seconds(kept));
-    let calendar = Calendar::by(|| CLOCK.get(), seconds(2026), &file);
-    (0..60).for_each(|_| calendar.keep());
+    (0..60).for_each(|_| Calendar::by(|| CLOCK.get(), seconds(2026), &file).keep());
     CLOCK.set(seconds(clock));
     let calendar = Arc::new(Calendar::by(|| CLOCK.get(), seconds(2026), &file));
     let server = Arc::new(identity::server_config(folder.path(), &calendar).unwrap());
