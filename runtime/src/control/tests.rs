@@ -468,6 +468,21 @@ fn whoever_asks_too_often_is_told_to_wait() {
 }
 
 #[test]
+fn one_address_has_only_so_many_connections() {
+    let service = Running::new();
+    let address = service.desk.bound().unwrap()[0];
+    // They say nothing, and keep their seats until their handshake takes too long.
+    let silent: Vec<_> = (0..limits::CONNECTIONS_OF_ONE_MAX).map(|_| TcpStream::connect(address).unwrap()).collect();
+    assert!(service.try_ask(&service.push, STATUS, &[]).is_none());
+    drop(silent);
+    let begun = Instant::now();
+    while service.try_ask(&service.push, STATUS, &[]).is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "their seats are not given back");
+        std::thread::sleep(Duration::from_millis(150));
+    }
+}
+
+#[test]
 fn the_probe_says_whether_all_is_well_and_nothing_else() {
     let service = Running::new();
     let ask = |line: &str| {
