@@ -107,6 +107,11 @@ struct Running {
 impl Running {
     /// Before a store whose current model is release 1.
     fn new() -> Self {
+        Self::with_pages(None)
+    }
+
+    /// And with a page beside it.
+    fn with_pages(pages: Option<Pages>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.device(folder.path());
@@ -119,7 +124,8 @@ impl Running {
         let healths = vec![Shared::new(Mutex::new(Health::new("north", false, Duration::ZERO)))];
         let live = Arc::new(Live::new(lead, 0));
         let engine = EngineChoice::Tract;
-        let desk = Arc::new(Desk::new(healths, clock, live, engine, Some((store, trust())), folder.path().into()));
+        let desk = Desk::new(healths, clock, live, engine, Some((store, trust())), folder.path().into());
+        let desk = Arc::new(desk.with_pages(pages));
         let settings = Settings {
             listen: loopback(0),
             tls: folder.path().into(),
@@ -264,6 +270,27 @@ fn a_role_allows_what_it_is_for_and_none_allows_nothing() {
     assert_eq!(service.ask("DELETE /v1/status HTTP/1.1", &[]).kind(), "method");
     assert_eq!(service.ask("GET /v2/status HTTP/1.1", &[]).kind(), "not-found");
     assert_eq!(service.store().state().unwrap().current.unwrap().release, 1);
+}
+
+#[test]
+fn the_page_beside_it_wants_the_same_roles() {
+    use axum::response::IntoResponse as _;
+    let pages: Pages = Arc::new(|request| {
+        let line = format!("{} {}", request.method(), request.uri().path());
+        Box::pin(async move { axum::Json(line).into_response() })
+    });
+    let service = Running::with_pages(Some(pages));
+    let client = |unit| service.authority.client(Some(&service.authority.sign(Made { unit, ..CLIENT })));
+    let (view, none) = (client(Some("tadpole-view")), client(None));
+    let ask = |who: &Arc<ClientConfig>, line: &str| {
+        let told = service.try_ask(who, &format!("{line} HTTP/1.1"), &[]).unwrap();
+        (told.status, told.kind().to_owned())
+    };
+    assert_eq!(ask(&view, "GET /api/cameras"), (200, String::new()));
+    assert_eq!(ask(&view, "POST /api/leave"), (403, "role".into()));
+    assert_eq!(ask(&none, "GET /"), (403, "no-role".into()));
+    assert_eq!(service.ask("POST /api/leave HTTP/1.1", &[]).body, "POST /api/leave");
+    assert_eq!(service.ask(STATUS, &[]).body["model"]["release"], 1, "what is the service's stays its own");
 }
 
 #[test]
