@@ -9,6 +9,8 @@ pub mod alarm;
 pub mod bench;
 pub mod bundle;
 pub mod calibrate;
+#[cfg(any(feature = "control", feature = "fleet"))]
+mod certificates;
 pub mod clip;
 #[cfg(feature = "control")]
 pub mod control;

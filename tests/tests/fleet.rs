@@ -1,13 +1,16 @@
 //! One camera among many: the real program, a real mosquitto and hawkBit's mock server. Presence and last will, the broker away and back,
-//! the doorbell, a model that is pulled and confirmed, one that a stranger signed.
+//! the doorbell, a model that is pulled and confirmed, one that a stranger signed; a broker behind TLS, and a clock that was never set.
 
 #![allow(clippy::unwrap_used)]
 
 #[path = "common/broker.rs"]
 mod broker;
+#[path = "common/clock.rs"]
+mod clock;
 #[path = "common/models.rs"]
 mod models;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -17,6 +20,7 @@ use firmware_config::PublicKey;
 use hawkbit::ddi::{Execution, Finished, Type};
 use hawkbit_mock::ddi::{ChunkProtocol, DeploymentBuilder, ServerBuilder};
 use models::{Kind, key};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rumqttc::QoS;
 use runtime::bundle::{Bundle, demo_keys};
 use serde_json::Value;
@@ -58,6 +62,12 @@ impl Running {
     fn firmware(config: &str) -> Self {
         let mut command = Command::new(program("tadpole"));
         Self(command.args(["run", "--config", config]).env("RUST_LOG", "info").spawn().unwrap())
+    }
+
+    /// As [`Running::firmware`], started by a command that becomes it; its log goes into a file.
+    fn logged(mut command: Command, config: &str, log: &Path) -> Self {
+        let log = File::create(log).unwrap();
+        Self(command.args(["run", "--config", config]).env("RUST_LOG", "info").stderr(log).spawn().unwrap())
     }
 
     /// As a power cut would.
@@ -119,6 +129,77 @@ fn a_broker_knows_who_is_there_and_what_it_runs() {
     let mut firmware = Running::firmware(&config);
     std::thread::sleep(Duration::from_secs(3));
     assert!(firmware.stop() < Duration::from_secs(2));
+}
+
+/// A broker's certificate that is good from 1 January of a year until that of another, its key, and who vouches for it.
+fn papers(folder: &Path, years: (i32, i32)) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(folder.join("ca.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+    let issuer = Issuer::new(params, key);
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "broker");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    std::fs::write(folder.join("broker.crt"), params.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+    std::fs::write(folder.join("broker.key"), key.serialize_pem()).unwrap();
+}
+
+/// Wait until a log says this.
+fn says(log: &Path, text: &str) {
+    let begun = Instant::now();
+    loop {
+        let said = std::fs::read_to_string(log).unwrap();
+        if said.contains(text) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "`{text}` never came: {said}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_broker_behind_tls_is_judged_by_the_date_that_the_device_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, encrypted) = (free_port(), free_port());
+    let at = |name: &str| folder.path().join(name);
+    // Root's mosquitto would become somebody else, who may not read the key.
+    let tls = format!(
+        "user root\nlistener {encrypted} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
+        at("broker.crt").display(),
+        at("broker.key").display()
+    );
+    papers(folder.path(), (2060, 2100));
+    let Some(mosquitto) = Broker::start_with(plain, folder.path(), &tls) else { return };
+    let mqtt =
+        format!("[output.mqtt]\nbroker = \"mqtts://127.0.0.1:{encrypted}\"\ntopic = \"pole/12\"\nca = \"ca.crt\"\n");
+    let config = config(folder.path(), &mqtt);
+    let ear = Ear::at(plain);
+    let stands = clock::library(folder.path(), clock::IN_1970);
+    let never_set = || {
+        let mut command = Command::new(program("tadpole"));
+        command.env("LD_PRELOAD", &stands);
+        command
+    };
+
+    // This machine's clock was set, and the certificate has not begun.
+    let firmware = Running::logged(Command::new(program("tadpole")), &config, &at("log"));
+    says(&at("log"), "certificate not valid yet");
+    drop(firmware);
+    // A clock that was never set cannot know.
+    let mut firmware = Running::logged(never_set(), &config, &at("log"));
+    ear.hears("pole/12/presence", |told| told == "online");
+    assert!(firmware.stop() < Duration::from_secs(2));
+    ear.hears("pole/12/presence", |told| told == "offline");
+    // But that this one had ended when the firmware was built, it does.
+    drop(mosquitto);
+    papers(folder.path(), (2010, 2020));
+    let _mosquitto = Broker::start_with(plain, folder.path(), &tls).unwrap();
+    let _firmware = Running::logged(never_set(), &config, &at("log"));
+    says(&at("log"), "certificate expired");
 }
 
 #[test]

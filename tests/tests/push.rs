@@ -69,6 +69,11 @@ fn good_models_stay_and_bad_ones_go() {
             assert_eq!((status.model.id.as_str(), status.state.as_str()), (id.as_str(), "ok"), "{kind:?}");
         }
     }
+    // A wave that fails is the last.
+    let bad = release(site.folder.path(), 7, Kind::WrongGolden, 1);
+    let (code, json) = site.push_with(&bad, &["--waves", "1,100%", "--max-failures", "0"]);
+    let told = ends(&json);
+    assert_eq!((code, told[0].0, told[1]), (1, "not on it", ("not tried", "too many cameras before it failed")));
     // Each watched without a gap, and never stopped.
     for pole in &site.poles {
         let camera = site.status(pole).cameras.remove(0);

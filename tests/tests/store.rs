@@ -63,6 +63,11 @@ fn by_hand_from_an_empty_store_to_the_model_before() {
     assert!(model(&config, &["activate"]).contains("confirmed"));
     model(&config, &["install", &release(folder.path(), 1, 1)]);
     refuse("tadpole", ["model", "activate", "--config", &config], 2, &["older than release 2", "--allow-downgrade"]);
+    // But for an operator on the device, who says so.
+    model(&config, &["activate", "--allow-downgrade", "--at-start"]);
+    assert_eq!(list(&config)["current"]["release"], 1);
+    model(&config, &["rollback"]);
+    assert_eq!(list(&config)["current"]["release"], 2);
     model(&config, &["install", &release(folder.path(), 3, 1)]);
     assert!(model(&config, &["activate", "--at-start"]).contains("unconfirmed"));
     let held = list(&config);
@@ -74,6 +79,31 @@ fn by_hand_from_an_empty_store_to_the_model_before() {
     assert_eq!((&held["current"]["release"], &held["trial"]), (&2.into(), &Value::Null));
     assert_eq!(held["past"].as_array().unwrap().last().unwrap()["reason"], "a test");
     assert!(succeed("tadpole", ["check", &config]).contains("release 2 of the store"));
+}
+
+#[test]
+fn what_is_verified_is_whole_and_signed_by_whom_a_config_trusts() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let (ours, theirs) = (release(folder.path(), 1, 1), release(folder.path(), 1, 9));
+    assert_eq!(model(&config, &["show", &ours, "--verify"]), "OK\n");
+    refuse(
+        "tadpole",
+        ["model", "show", &theirs, "--verify", "--config", &config],
+        2,
+        &["which the config does not trust"],
+    );
+    // Without a config nobody is trusted or mistrusted: it is whole, and signed by somebody.
+    assert_eq!(succeed("tadpole", ["model", "show", &theirs, "--verify"]), "OK\n");
+    let mut bytes = std::fs::read(&ours).unwrap();
+    let last = bytes.len() - 4096;
+    for (at, word) in [(last, "differs from its SHA-256"), (600, "")] {
+        bytes[at] ^= 1;
+        let damaged = folder.path().join("damaged.tadpole").display().to_string();
+        std::fs::write(&damaged, &bytes).unwrap();
+        refuse("tadpole", ["model", "show", &damaged, "--verify"], 2, &[word]);
+        bytes[at] ^= 1;
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ use clap::Args;
 use firmware_config::config::Config;
 use runtime::alarm::duty::Arming;
 use runtime::alarm::schedule::Schedule;
+use runtime::health::calendar::Calendar;
 use runtime::health::clock::{Clock as _, SystemClock};
 use runtime::health::sensors::Sensors;
 use runtime::health::supervision::{Stage, Supervisor};
@@ -55,6 +56,9 @@ use models::Models;
 use page::Page;
 use stop::Stop;
 use watcher::Watcher;
+
+/// Where the date is kept, beside the store.
+const DATE: &str = "date";
 
 /// Watch the cameras of a config, until every recording among them is over or the process is told to stop.
 ///
@@ -85,7 +89,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
         log::warn!("the clock was never set: alarms are wanted until it is, whatever [schedule] says");
     }
     models.tell(&outputs);
-    let fleet = fleet::start(&config, &args.config, &models, outbox.as_ref().map(|(outbox, _)| outbox))?;
+    let calendar = Arc::new(Calendar::open(&beside(&args.config, &config.model.bundle).with_file_name(DATE)));
+    let alarms = outbox.as_ref().map(|(outbox, _)| outbox);
+    let fleet = fleet::start(&config, &args.config, &models, &calendar, alarms)?;
     let site = Site {
         live: &models.live,
         over: RuleOverrides::from(&config.alarm),
@@ -98,6 +104,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         stop: &stop,
         recorder,
         fleet: &fleet,
+        #[cfg(feature = "control")]
+        calendar,
     };
     let ended = supervise(&config, &args.config, &site, button, models.driver.take(), page);
     lock(&outputs).close();

@@ -7,17 +7,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{RootCertStore, ServerConfig};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
-use super::date::Calendar;
+use crate::certificates::Dated;
+use crate::health::calendar::Calendar;
 use crate::{Error, Result};
 
 /// The device's certificate, its own first.
@@ -82,7 +81,7 @@ pub fn server_config(folder: &Path, calendar: &Arc<Calendar>) -> Result<ServerCo
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
         .map_err(|error| refused(&clients_file, &error))?;
-    let verifier = Arc::new(Dated { verifier, calendar: Arc::clone(calendar) });
+    let verifier = Arc::new(Dated::new(verifier, calendar));
     let mut config = ServerConfig::builder_with_details(provider, Arc::clone(calendar) as _)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| refused(folder, &error))?
@@ -112,55 +111,4 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
 
 fn refused(file: &Path, why: &dyn std::fmt::Display) -> Error {
     Error::invalid(file.display().to_string(), format!("will not do for TLS: {why}"), MAKE)
-}
-
-/// Judges clients by the calendar.
-#[derive(Debug)]
-struct Dated {
-    verifier: Arc<dyn ClientCertVerifier>,
-    calendar: Arc<Calendar>,
-}
-
-impl ClientCertVerifier for Dated {
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        let begins = |certificate: &CertificateDer<'_>| {
-            let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-            u64::try_from(certificate.validity().not_before.timestamp()).ok()
-        };
-        let newest = intermediates.iter().chain([end_entity]).filter_map(begins).max().unwrap_or(0);
-        let date = self.calendar.today().for_one_that_begins(newest);
-        let date = UnixTime::since_unix_epoch(std::time::Duration::from_secs(date));
-        self.verifier.verify_client_cert(end_entity, intermediates, date)
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.verifier.root_hint_subjects()
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
 }

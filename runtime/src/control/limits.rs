@@ -26,6 +26,10 @@ pub const REQUEST_MAX: Duration = Duration::from_secs(30);
 pub const UPLOAD_MAX: Duration = Duration::from_mins(15);
 /// How long a connection may live.
 pub const CONNECTION_MAX: Duration = Duration::from_mins(30);
+/// How long a connection that ends is still read from, for its client to hear the last answer,
+pub const LINGER_MAX: Duration = Duration::from_secs(5);
+/// and how many bytes of what was not wanted.
+pub const LINGER_BYTES_MAX: usize = 32 << 20;
 /// New connections of one address.
 pub const CONNECTION_RATE: Rate = Rate { burst: 64, per_second: 8 };
 /// Requests of one client: a bundle of half a gigabyte comes in five hundred pieces.

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::door::{Door, Guest};
 use super::gate::Gate;
 use super::identity::Client;
-use super::{Desk, NAME, limits};
+use super::{Desk, NAME, limits, linger};
 
 /// Accept clients for ever.
 pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, desk: Arc<Desk>) {
@@ -49,7 +49,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, acceptor: &TlsAcceptor, gate
 }
 
 /// Serve the requests of one connection.
-pub(crate) async fn http<S, F, A>(name: &str, stream: S, peer: SocketAddr, answer: F)
+pub(crate) async fn http<S, F, A>(name: &str, mut stream: S, peer: SocketAddr, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Fn(hyper::Request<Incoming>) -> A,
@@ -64,9 +64,10 @@ where
         .header_read_timeout(limits::HEADERS_MAX)
         .max_headers(limits::HEADER_FIELDS_MAX)
         .max_buf_size(limits::HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(&mut stream), service)
         .await;
     if let Err(error) = served {
         log::debug!("{name}: the connection of {peer} ended: {error}");
     }
+    linger::linger(&mut stream).await;
 }

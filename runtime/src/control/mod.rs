@@ -5,8 +5,8 @@
 //! |---|---|
 //! | [`door`] | who may connect: how many, how often |
 //! | [`listen`] | connections: TLS, how long, from whom |
+//! | [`linger`] | their end: the last answer is heard |
 //! | [`identity`] | what the device proves itself with, whom it lets in, and as what |
-//! | [`date`] | what day it is, where the clock may be wrong |
 //! | [`gate`] | what every request must pass: a role, a rate, a time |
 //! | [`route`], [`routes`] | what a request is; those that there are |
 //! | [`status`], [`models`], [`upload`], [`marks`] | their answers |
@@ -18,11 +18,11 @@
 //! they share what [`Desk`] holds, each for a moment. Refused: whoever has no certificate of the site's authority, before a byte of a
 //! request is read.
 
-pub mod date;
 pub(crate) mod door;
 pub mod gate;
 pub mod identity;
 pub mod limits;
+mod linger;
 pub(crate) mod listen;
 pub mod marks;
 mod models;
@@ -47,6 +47,7 @@ use firmware_config::config::EngineChoice;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::health::calendar::{self, Calendar};
 use crate::health::{Clock, Health};
 use crate::pipeline::watch::{Shared, lock};
 use crate::store::live::Live;
@@ -69,8 +70,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Folder of `device.crt`, `device.key` and `clients.crt`.
     pub tls: PathBuf,
-    /// Where the date is kept from start to start.
-    pub date: PathBuf,
+    /// What certificates are judged by.
+    pub calendar: Arc<Calendar>,
 }
 
 /// Answers what is not of this service, to whoever may ask: the live page.
@@ -132,8 +133,7 @@ impl Desk {
 /// # Errors
 /// When certificates cannot be read or nothing can be listened on; trying again may help.
 pub fn serve(settings: &Settings, desk: &Arc<Desk>, stopped: &dyn Fn() -> bool) -> Result<Option<String>> {
-    let calendar = Arc::new(date::Calendar::open(&settings.date));
-    let tls = Arc::new(identity::server_config(&settings.tls, &calendar)?);
+    let tls = Arc::new(identity::server_config(&settings.tls, &settings.calendar)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -149,7 +149,7 @@ pub fn serve(settings: &Settings, desk: &Arc<Desk>, stopped: &dyn Fn() -> bool) 
         let tasks = [
             tokio::spawn(listen::accept(https, tls, Arc::clone(desk))),
             tokio::spawn(probe::accept(probe, Arc::clone(desk))),
-            tokio::spawn(date::keep(calendar)),
+            tokio::spawn(keep(Arc::clone(&settings.calendar))),
         ];
         while !stopped() && lock(&desk.restart).is_none() {
             if tasks.iter().any(tokio::task::JoinHandle::is_finished) {
@@ -170,6 +170,16 @@ pub fn serve(settings: &Settings, desk: &Arc<Desk>, stopped: &dyn Fn() -> bool) 
     // Whoever waits for a disk is left to it: what the store does may end at any point.
     runtime.shutdown_background();
     ended
+}
+
+/// Keep the date from time to time, for ever.
+async fn keep(calendar: Arc<Calendar>) {
+    loop {
+        let kept = Arc::clone(&calendar);
+        // A panic in there concerns nobody else, and was logged.
+        let _ = tokio::task::spawn_blocking(move || kept.keep()).await;
+        tokio::time::sleep(calendar::LOOK_EVERY).await;
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {

@@ -18,7 +18,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection, StreamOwned};
 use serde_json::Value;
 
-use super::date::Calendar;
 use super::problem::{Kind, Problem};
 use super::*;
 use crate::bundle::Bundle;
@@ -108,6 +107,11 @@ struct Running {
 impl Running {
     /// Before a store whose current model is release 1.
     fn new() -> Self {
+        Self::with_pages(None)
+    }
+
+    /// And with a page beside it.
+    fn with_pages(pages: Option<Pages>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.device(folder.path());
@@ -120,8 +124,13 @@ impl Running {
         let healths = vec![Shared::new(Mutex::new(Health::new("north", false, Duration::ZERO)))];
         let live = Arc::new(Live::new(lead, 0));
         let engine = EngineChoice::Tract;
-        let desk = Arc::new(Desk::new(healths, clock, live, engine, Some((store, trust())), folder.path().into()));
-        let settings = Settings { listen: loopback(0), tls: folder.path().into(), date: folder.path().join("date") };
+        let desk = Desk::new(healths, clock, live, engine, Some((store, trust())), folder.path().into());
+        let desk = Arc::new(desk.with_pages(pages));
+        let settings = Settings {
+            listen: loopback(0),
+            tls: folder.path().into(),
+            calendar: Arc::new(Calendar::open(&folder.path().join("date"))),
+        };
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, served) = (Arc::clone(&stop), Arc::clone(&desk));
         let thread = std::thread::spawn(move || serve(&settings, &served, &|| stopped.load(Ordering::SeqCst)));
@@ -264,6 +273,27 @@ fn a_role_allows_what_it_is_for_and_none_allows_nothing() {
 }
 
 #[test]
+fn the_page_beside_it_wants_the_same_roles() {
+    use axum::response::IntoResponse as _;
+    let pages: Pages = Arc::new(|request| {
+        let line = format!("{} {}", request.method(), request.uri().path());
+        Box::pin(async move { axum::Json(line).into_response() })
+    });
+    let service = Running::with_pages(Some(pages));
+    let client = |unit| service.authority.client(Some(&service.authority.sign(Made { unit, ..CLIENT })));
+    let (view, none) = (client(Some("tadpole-view")), client(None));
+    let ask = |who: &Arc<ClientConfig>, line: &str| {
+        let told = service.try_ask(who, &format!("{line} HTTP/1.1"), &[]).unwrap();
+        (told.status, told.kind().to_owned())
+    };
+    assert_eq!(ask(&view, "GET /api/cameras"), (200, String::new()));
+    assert_eq!(ask(&view, "POST /api/leave"), (403, "role".into()));
+    assert_eq!(ask(&none, "GET /"), (403, "no-role".into()));
+    assert_eq!(service.ask("POST /api/leave HTTP/1.1", &[]).body, "POST /api/leave");
+    assert_eq!(service.ask(STATUS, &[]).body["model"]["release"], 1, "what is the service's stays its own");
+}
+
+#[test]
 fn the_status_tells_of_cameras_model_and_store() {
     let service = Running::new();
     lock(&service.desk.healths[0]).score(0.25);
@@ -391,6 +421,40 @@ fn what_cannot_be_taken_is_refused_before_it_comes() {
 }
 
 #[test]
+fn a_refusal_is_heard_by_a_client_that_sends_all_the_same() {
+    let service = Running::new();
+    // More than what lies in the system's buffers on the way; none of it is wanted.
+    let body = vec![7; 24 << 20];
+    let head = put_head(&id_of(2), &body, &(0..body.len()));
+    let refused =
+        |head: &str| service.try_ask(&service.push, head, &body).map(|told| (told.status, told.kind().to_owned()));
+    let offset = head.replace(
+        &format!("bytes 0-{}/{}", body.len() - 1, body.len()),
+        &format!("bytes 5-{}/{}", body.len() + 4, body.len() + 9),
+    );
+    assert_ne!(head, offset);
+    assert_eq!(refused(&offset), Some((409, "offset".into())));
+    let view = service.authority.client(Some(&service.authority.sign(Made { unit: Some("tadpole-view"), ..CLIENT })));
+    assert_eq!(service.try_ask(&view, &head, &body).map(|told| told.status), Some(403));
+    let turn = Arc::clone(&service.desk.uploads).try_acquire_owned().unwrap();
+    assert_eq!(refused(&head), Some((429, "busy".into())));
+    drop(turn);
+    // And in the middle of it: the disk gives way.
+    let mut stream = service.connect(&service.push);
+    write!(stream, "{head}\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
+    stream.write_all(&body[..1 << 20]).unwrap();
+    let begun = Instant::now();
+    while service.store().arrived(&sha256(&body)).unwrap() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::remove_dir_all(service.store().folder().join("incoming")).unwrap();
+    stream.write_all(&body[1 << 20..]).unwrap();
+    let told = read(&mut stream).unwrap();
+    assert_eq!((told.status, told.kind()), (500, "failed"), "{told:?}");
+}
+
+#[test]
 fn one_upload_at_a_time() {
     let service = Running::new();
     let (bytes, id) = (bundle_of(2), id_of(2));
@@ -428,6 +492,21 @@ fn whoever_asks_too_often_is_told_to_wait() {
     let _ = stream.read_to_string(&mut heard);
     assert!(heard.matches("HTTP/1.1 200").count() >= limits::REQUEST_RATE.burst as usize);
     assert!(heard.contains("urn:tadpole:rate"));
+}
+
+#[test]
+fn one_address_has_only_so_many_connections() {
+    let service = Running::new();
+    let address = service.desk.bound().unwrap()[0];
+    // They say nothing, and keep their seats until their handshake takes too long.
+    let silent: Vec<_> = (0..limits::CONNECTIONS_OF_ONE_MAX).map(|_| TcpStream::connect(address).unwrap()).collect();
+    assert!(service.try_ask(&service.push, STATUS, &[]).is_none());
+    drop(silent);
+    let begun = Instant::now();
+    while service.try_ask(&service.push, STATUS, &[]).is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "their seats are not given back");
+        std::thread::sleep(Duration::from_millis(150));
+    }
 }
 
 #[test]
@@ -479,10 +558,9 @@ fn let_in(clock: i32, kept: i32, years: (i32, i32)) -> bool {
     let authority = Authority::new();
     authority.device(folder.path());
     let file = folder.path().join("date");
-    // A date is kept in steps.
+    // A date is kept in steps, one at each start.
     CLOCK.set(seconds(kept));
-    let calendar = Calendar::by(|| CLOCK.get(), seconds(2026), &file);
-    (0..60).for_each(|_| calendar.keep());
+    (0..60).for_each(|_| Calendar::by(|| CLOCK.get(), seconds(2026), &file).keep());
     CLOCK.set(seconds(clock));
     let calendar = Arc::new(Calendar::by(|| CLOCK.get(), seconds(2026), &file));
     let server = Arc::new(identity::server_config(folder.path(), &calendar).unwrap());

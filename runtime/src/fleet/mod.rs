@@ -12,13 +12,15 @@
 //! | [`webhook`] | alarms to a web server, signed |
 //! | [`pace`] | how long to wait before asking again: pure |
 //! | [`bell`] | a doorbell between threads |
-//! | [`tls`] | whose certificates are believed |
+//! | [`tls`] | whose certificates are believed, and by what date |
+//! | [`https`] | requests over it |
 //!
 //! No camera's thread comes here, and nothing here waits for one: a server that hangs holds up its own thread alone, and the end of
 //! the run waits for neither longer than [`FAREWELL`]. What is fetched goes through the store like any other bundle.
 
 pub mod bell;
 pub mod ddi;
+mod https;
 pub mod mqtt;
 pub mod pace;
 pub mod pull;
@@ -34,6 +36,7 @@ use std::time::{Duration, Instant};
 use firmware_config::Config;
 
 use crate::health::Health;
+use crate::health::calendar::{self, Calendar};
 use crate::health::supervision::panics;
 use crate::output::outbox::Outbox;
 use crate::pipeline::watch::Shared;
@@ -93,8 +96,8 @@ impl Device {
 }
 
 impl Fleet {
-    /// Start what a config names; nothing is started when it names none. Paths of the config are found `beside` it; alarms come from the
-    /// `outbox`.
+    /// Start what a config names; nothing is started when it names none. Paths of the config are found `beside` it; servers' certificates are
+    /// judged by `calendar`; alarms come from the `outbox`.
     ///
     /// # Errors
     /// When a token, password or authority cannot be read, when `[hawkbit]` finds no `store`, or there is no thread.
@@ -102,11 +105,15 @@ impl Fleet {
         config: &Config,
         beside: impl Fn(&str) -> PathBuf,
         device: &Device,
+        calendar: &Arc<Calendar>,
         store: Option<(PathBuf, Trust)>,
         outbox: Option<&Outbox>,
     ) -> Result<Self> {
         let mut fleet = Self { bell: Bell::default(), cameras: Cameras::default(), threads: Vec::new() };
-        let authority = |ca: &Option<String>| ca.as_ref().map(|ca| tls::authority(&beside(ca))).transpose();
+        let tls = |ca: &Option<String>| {
+            let authority = ca.as_ref().map(|ca| tls::authority(&beside(ca))).transpose()?;
+            tls::client(authority, calendar)
+        };
         let folder = store.as_ref().map(|(folder, _)| folder.clone());
         if let Some(hawkbit) = &config.hawkbit {
             let Some((folder, trust)) = store else {
@@ -114,15 +121,15 @@ impl Fleet {
                 return Err(Error::invalid("hawkbit", "needs a store to put models into", remedy));
             };
             let token = secret(&beside(&hawkbit.token_file))?;
-            let client = Client::new(hawkbit, &token, authority(&hawkbit.ca)?.as_deref());
+            let client = Client::new(hawkbit, &token, &tls(&hawkbit.ca)?);
             let pull = Pull::new(client, Store::new(folder), trust, device.clone(), fleet.bell.clone());
             let pace = Pace::of(&hawkbit.device);
             fleet.spawn("hawkbit", move || pull.run(pace))?;
         }
         if let Some(mqtt) = &config.output.mqtt {
             let password = mqtt.password_file.as_ref().map(|file| secret(&beside(file))).transpose()?;
-            let tls = mqtt.address().is_some_and(|(encrypted, _)| encrypted);
-            let tls = if tls { Some(tls::client(authority(&mqtt.ca)?)?) } else { None };
+            let encrypted = mqtt.address().is_some_and(|(encrypted, _)| encrypted);
+            let tls = if encrypted { Some(tls(&mqtt.ca)?) } else { None };
             let device = device.clone();
             let store = folder.map(Store::new);
             let model = Box::new(move || model_line(&device, store.as_ref()));
@@ -133,10 +140,13 @@ impl Fleet {
         }
         if let (Some(webhook), Some(outbox)) = (&config.output.webhook, outbox) {
             let secret = secret(&beside(&webhook.secret_file))?;
-            let authority = authority(&webhook.ca)?;
-            let webhook =
-                Webhook::new(&webhook.url, &secret, authority.as_deref(), outbox.clone(), fleet.bell.clone())?;
+            let tls = tls(&webhook.ca)?;
+            let webhook = Webhook::new(&webhook.url, &secret, &tls, outbox.clone(), fleet.bell.clone())?;
             fleet.spawn(webhook::NAME, move || webhook.run())?;
+        }
+        if !fleet.threads.is_empty() {
+            let (calendar, bell) = (Arc::clone(calendar), fleet.bell.clone());
+            fleet.spawn("date", move || keep(&calendar, &bell))?;
         }
         Ok(fleet)
     }
@@ -185,10 +195,20 @@ pub fn check(config: &Config, beside: impl Fn(&str) -> PathBuf) -> Result<Vec<Pa
         match file.try_exists() {
             Ok(false) => absent.push(file),
             _ if is_secret => _ = secret(&file)?,
-            _ => _ = tls::client(Some(tls::authority(&file)?))?,
+            _ => _ = tls::roots(Some(tls::authority(&file)?))?,
         }
     }
     Ok(absent)
+}
+
+/// Keep the date from time to time, until the run ends.
+fn keep(calendar: &Calendar, bell: &Bell) {
+    loop {
+        calendar.keep();
+        if bell.pause(calendar::LOOK_EVERY) {
+            return;
+        }
+    }
 }
 
 /// The model that decides, and the one that is on trial, as one JSON object.

@@ -1,13 +1,17 @@
-//! Whose certificates are believed: those of an authority in a file, or of the web's own when a config names none. The cryptography is
-//! ring's throughout.
+//! Whose certificates are believed, and by what date: those of an authority in a file, or of the web's own when a config names none, as long
+//! as the [`Calendar`] says. The cryptography is ring's throughout.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::certificates::Dated;
+use crate::health::calendar::Calendar;
 use crate::{Error, Result};
 
 /// The certificates of a PEM file.
@@ -24,11 +28,28 @@ pub fn authority(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     if found.is_empty() { Err(refused("holds no certificate".into())) } else { Ok(found) }
 }
 
-/// What a client that believes `authority`, or the web's own, connects with.
+/// What a client that believes `authority`, or the web's own, connects with; servers' certificates are judged by `calendar`.
 ///
 /// # Errors
 /// Of kind `InvalidInput` when a certificate is none.
-pub fn client(authority: Option<Vec<CertificateDer<'static>>>) -> Result<Arc<ClientConfig>> {
+pub fn client(authority: Option<Vec<CertificateDer<'static>>>, calendar: &Arc<Calendar>) -> Result<Arc<ClientConfig>> {
+    let roots = Arc::new(roots(authority)?);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let bug = |error: &dyn std::fmt::Display| Error::failed("TLS", error.to_string(), "report this as a bug");
+    let verifier: Arc<dyn ServerCertVerifier> =
+        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build().map_err(|e| bug(&e))?;
+    let builder = ClientConfig::builder_with_details(provider, Arc::clone(calendar) as _)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| bug(&e))?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Dated::new(verifier, calendar)));
+    Ok(Arc::new(builder.with_no_client_auth()))
+}
+
+/// Who vouches for servers: `authority`, or the web's own.
+///
+/// # Errors
+/// Of kind `InvalidInput` when a certificate is none.
+pub fn roots(authority: Option<Vec<CertificateDer<'static>>>) -> Result<RootCertStore> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(certificates) = authority {
         roots = RootCertStore::empty();
@@ -38,10 +59,7 @@ pub fn client(authority: Option<Vec<CertificateDer<'static>>>) -> Result<Arc<Cli
             })?;
         }
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| Error::failed("TLS", error.to_string(), "report this as a bug"))?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    Ok(roots)
 }
 
 #[cfg(test)]
@@ -55,7 +73,7 @@ mod tests {
         assert!(authority(&file).unwrap_err().to_string().contains("cannot be read"));
         std::fs::write(&file, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
         assert!(authority(&file).unwrap_err().to_string().contains("holds no certificate"));
-        client(None).unwrap();
-        assert!(client(Some(vec![CertificateDer::from(vec![1, 2, 3])])).is_err());
+        client(None, &Arc::new(Calendar::open(&folder.path().join("date")))).unwrap();
+        assert!(roots(Some(vec![CertificateDer::from(vec![1, 2, 3])])).is_err());
     }
 }

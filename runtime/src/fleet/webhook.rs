@@ -15,11 +15,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ring::hmac;
-use rustls::pki_types::CertificateDer;
+use rustls::ClientConfig;
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::bell::Bell;
+use super::https;
 use super::pace::Pace;
 use crate::health::date;
 use crate::output::outbox::Outbox;
@@ -54,23 +54,12 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// For the server at `url`, whose certificate one of `authority` or of the web's own authorities signed.
+    /// For the server at `url`, by `tls` where that is HTTPS.
     ///
     /// # Errors
     /// Of kind `InvalidInput` when the secret will not do.
-    pub fn new(
-        url: &str,
-        secret: &str,
-        authority: Option<&[CertificateDer<'static>]>,
-        outbox: Outbox,
-        bell: Bell,
-    ) -> Result<Self> {
-        let roots = authority.map_or(RootCerts::WebPki, |certificates| {
-            certificates.iter().map(|one| Certificate::from_der(one).to_owned()).into()
-        });
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let agent = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(ring).build())
+    pub fn new(url: &str, secret: &str, tls: &Arc<ClientConfig>, outbox: Outbox, bell: Bell) -> Result<Self> {
+        let settings = Agent::config_builder()
             .user_agent(concat!("tadpole/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(CONNECT_MAX))
             .timeout_global(Some(ANSWER_MAX))
@@ -79,7 +68,7 @@ impl Webhook {
             .build();
         let server = url.split('/').take(3).collect::<Vec<_>>().join("/");
         let (url, key, pace) = (url.to_owned(), key(secret)?, Pace::of(outbox.device()));
-        Ok(Self { agent: agent.into(), url, server, key, outbox, bell, pace })
+        Ok(Self { agent: https::agent(settings, tls), url, server, key, outbox, bell, pace })
     }
 
     /// Deliver, until the run ends.
@@ -159,9 +148,11 @@ mod tests {
     use std::collections::HashMap;
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::net::TcpListener;
+    use std::path::Path;
     use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
+    use crate::health::calendar::Calendar;
     use crate::output::event::tests::{ended, started};
     use crate::output::outbox::Writing;
     use crate::output::{AlarmEvent, Output as _};
@@ -169,6 +160,12 @@ mod tests {
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const PATIENCE: Duration = Duration::from_mins(1);
+
+    /// TLS that nobody speaks here.
+    fn tls() -> Arc<ClientConfig> {
+        let calendar = Calendar::open(Path::new("no date is kept here"));
+        super::super::tls::client(None, &Arc::new(calendar)).unwrap()
+    }
 
     /// A request: its headers, and its body.
     type Heard = (HashMap<String, String>, String);
@@ -221,7 +218,7 @@ mod tests {
         let (url, hears) = server(&[500, 204]);
         let (_folder, outbox, _writing) = outbox(&[started("north", 1), ended("north", 1)]);
         let bell = Bell::default();
-        let webhook = Webhook::new(&url, SECRET, None, outbox.clone(), bell.clone()).unwrap();
+        let webhook = Webhook::new(&url, SECRET, &tls(), outbox.clone(), bell.clone()).unwrap();
         let running = std::thread::spawn(move || webhook.run());
         let heard: Vec<Heard> = (0..3).map(|_| hears.recv_timeout(PATIENCE).unwrap()).collect();
         let phases =
@@ -249,7 +246,7 @@ mod tests {
     fn nothing_but_2xx_is_an_acknowledgement() {
         let (url, hears) = server(&[302, 404, 0, 200]);
         let (_folder, outbox, _writing) = outbox(&[started("north", 1)]);
-        let webhook = Webhook::new(&url, SECRET, None, outbox.clone(), Bell::default()).unwrap();
+        let webhook = Webhook::new(&url, SECRET, &tls(), outbox.clone(), Bell::default()).unwrap();
         let message = outbox.next(NAME).unwrap().message;
         let told = [(); 3].map(|()| explain(&webhook.post(&message).unwrap_err()));
         assert_eq!(told[..2], ["answers 302", "answers 404: check the address"]);

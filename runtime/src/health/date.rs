@@ -1,7 +1,7 @@
 //! The wall clock, and what day it is. The one place that reads it; everything else is given the time as a value, and a reason to
 //! doubt it: a pole's clock starts in 1970 and may be set late, wrongly, or never.
 //!
-//! Those who ask: certificates, which end on a date (`control/date.rs`); schedules, which hold by local time and
+//! Those who ask: certificates, which end on a date (`calendar.rs`); schedules, which hold by local time and
 //! do nothing while the clock was never set; and labels for people.
 
 /// Seconds since the beginning of 1970.

@@ -13,6 +13,7 @@
 //! "Degraded" is the promise that a silent alarm is not taken for a quiet road: an engine that fails never looks like
 //! "nothing happens".
 
+pub mod calendar;
 pub mod clock;
 pub mod date;
 pub mod sensors;

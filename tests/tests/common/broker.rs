@@ -20,9 +20,15 @@ pub struct Broker(Child);
 impl Broker {
     /// A real one; none without mosquitto, loudly.
     pub fn start(port: u16, folder: &Path) -> Option<Self> {
+        Self::start_with(port, folder, "")
+    }
+
+    /// As [`Broker::start`], with more settings.
+    pub fn start_with(port: u16, folder: &Path, more: &str) -> Option<Self> {
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
         let file = folder.join("mosquitto.conf");
-        std::fs::write(&file, format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")).unwrap();
+        std::fs::write(&file, format!("{more}listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"))
+            .unwrap();
         let mut command = Command::new("mosquitto");
         let started = command.arg("-c").arg(file).env("PATH", path).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         if started.is_err() {

@@ -53,8 +53,14 @@ impl Site {
 
     /// Push a bundle to both; the exit code and what was printed.
     pub fn push(&self, bundle: &str) -> (i32, Value) {
+        self.push_with(bundle, &[])
+    }
+
+    /// As [`Site::push`], with more flags.
+    pub fn push_with(&self, bundle: &str, more: &[&str]) -> (i32, Value) {
         let (to, site) = (self.to(), self.path());
-        let output = run("tadpole-trainer", ["push", bundle, "--to", &to, "--site", &site, "--json"]);
+        let args = ["push", bundle, "--to", &to, "--site", &site, "--json"];
+        let output = run("tadpole-trainer", args.iter().chain(more));
         let told = String::from_utf8_lossy(&output.stderr);
         let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {told}"));
         (output.status.code().unwrap(), json)

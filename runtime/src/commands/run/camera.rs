@@ -6,6 +6,8 @@ use std::sync::Arc;
 use firmware_config::config::Camera;
 use runtime::Result;
 use runtime::alarm::duty::Arming;
+#[cfg(feature = "control")]
+use runtime::health::calendar::Calendar;
 use runtime::health::shedding::Shed;
 use runtime::health::{Clock as _, Health, SystemClock, date};
 use runtime::output::Outputs;
@@ -45,6 +47,9 @@ pub struct Site<'a> {
     pub recorder: Option<Recorder>,
     /// Who talks to servers.
     pub fleet: &'a Fleet,
+    /// What certificates are judged by.
+    #[cfg(feature = "control")]
+    pub calendar: Arc<Calendar>,
 }
 
 /// A pipeline on its opened source.

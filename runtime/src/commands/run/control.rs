@@ -16,9 +16,6 @@ use runtime::{Error, Result};
 use super::camera::Site;
 use super::{beside, models};
 
-/// Where the date is kept, beside the store.
-const DATE: &str = "date";
-
 /// A service that is to be.
 pub struct Service {
     settings: Settings,
@@ -43,7 +40,7 @@ impl Service {
         })?;
         let bundle = beside(file, &config.model.bundle);
         let folder = bundle.parent().unwrap_or(Path::new(".")).to_owned();
-        let settings = Settings { listen, tls: beside(file, &control.tls), date: folder.join(DATE) };
+        let settings = Settings { listen, tls: beside(file, &control.tls), calendar: Arc::clone(&site.calendar) };
         let engine = config.model.engine;
         let store = is_store(&bundle).then(|| (Store::new(bundle), Trust { keys: config.trusted(), engine }));
         let (clock, live) = (Box::new(site.clock), Arc::clone(site.live));

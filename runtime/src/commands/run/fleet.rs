@@ -2,10 +2,12 @@
 //! built without.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use firmware_config::config::Config;
 use runtime::Result;
 use runtime::health::Health;
+use runtime::health::calendar::Calendar;
 use runtime::output::outbox::Outbox;
 use runtime::pipeline::watch::Shared;
 
@@ -17,12 +19,18 @@ pub use runtime::fleet::Fleet;
 #[cfg(not(feature = "fleet"))]
 pub struct Fleet;
 
-/// Start what `config` names, which is the file `file`; alarms come from `outbox`.
+/// Start what `config` names, which is the file `file`; servers are judged by `calendar`, alarms come from `outbox`.
 ///
 /// # Errors
 /// When a file that it names cannot be read.
 #[cfg(feature = "fleet")]
-pub fn start(config: &Config, file: &Path, models: &Models, outbox: Option<&Outbox>) -> Result<Fleet> {
+pub fn start(
+    config: &Config,
+    file: &Path,
+    models: &Models,
+    calendar: &Arc<Calendar>,
+    outbox: Option<&Outbox>,
+) -> Result<Fleet> {
     use runtime::fleet::{Device, Running};
     use runtime::store::{Trust, is_store};
 
@@ -35,12 +43,18 @@ pub fn start(config: &Config, file: &Path, models: &Models, outbox: Option<&Outb
     let path = super::beside(file, &config.model.bundle);
     let trust = Trust { keys: config.trusted(), engine: config.model.engine };
     let store = is_store(&path).then_some((path, trust));
-    Fleet::start(config, |path| super::beside(file, path), &device, store, outbox)
+    Fleet::start(config, |path| super::beside(file, path), &device, calendar, store, outbox)
 }
 
 /// As the one with the feature.
 #[cfg(not(feature = "fleet"))]
-pub fn start(config: &Config, _file: &Path, _models: &Models, _outbox: Option<&Outbox>) -> Result<Fleet> {
+pub fn start(
+    config: &Config,
+    _file: &Path,
+    _models: &Models,
+    _calendar: &Arc<Calendar>,
+    _outbox: Option<&Outbox>,
+) -> Result<Fleet> {
     let asked = [
         ("hawkbit", config.hawkbit.is_some()),
         ("output.mqtt", config.output.mqtt.is_some()),

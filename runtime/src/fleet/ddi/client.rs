@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firmware_config::config::Hawkbit;
-use rustls::pki_types::CertificateDer;
+use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use ureq::http::Response;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
+use super::super::https;
 use super::{Cancel, Deployment, Feedback, Link, Poll, plain_id};
 use crate::{Error, Result};
 
@@ -42,14 +42,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// The device of a config, with its token, that believes certificates of `authority`, or of the web's own.
-    pub fn new(config: &Hawkbit, token: &str, authority: Option<&[CertificateDer<'static>]>) -> Self {
-        let roots = authority.map_or(RootCerts::WebPki, |certificates| {
-            certificates.iter().map(|one| Certificate::from_der(one).to_owned()).into()
-        });
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let agent = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(ring).build())
+    /// The device of a config, with its token, that speaks TLS by `tls`.
+    pub fn new(config: &Hawkbit, token: &str, tls: &Arc<ClientConfig>) -> Self {
+        let settings = Agent::config_builder()
             .user_agent(concat!("tadpole/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(SILENCE_MAX))
             .timeout_recv_response(Some(SILENCE_MAX))
@@ -60,7 +55,7 @@ impl Client {
             .build();
         let server = config.server.trim_end_matches('/').to_owned();
         let base = format!("{server}/{}/controller/v1/{}", config.tenant, config.device);
-        Self { agent: agent.into(), server, base, token: format!("TargetToken {token}") }
+        Self { agent: https::agent(settings, tls), server, base, token: format!("TargetToken {token}") }
     }
 
     /// What does the server want?

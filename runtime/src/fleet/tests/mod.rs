@@ -54,7 +54,8 @@ impl Site {
             token_file: "unused".into(),
             ca: None,
         };
-        let client = Client::new(&config, &format!("Key{POLE}"), None);
+        let calendar = Arc::new(Calendar::open(&self.folder.path().join("date")));
+        let client = Client::new(&config, &format!("Key{POLE}"), &tls::client(None, &calendar).unwrap());
         let model = Running { id: "-".into(), name: "-".into(), release: 0 };
         let device = Device { engine: "tract".into(), cameras: vec!["north".into(), "south".into()], model };
         Pull::new(client, self.store(), trust(), device, Bell::default())

@@ -162,6 +162,22 @@ fn a_candidate_that_is_too_slow_is_dropped() {
 }
 
 #[test]
+fn a_candidate_whose_scores_drift_is_dropped_in_shadow_and_not_a_score_is_lost() {
+    // The same scores, and a threshold that all of them are above.
+    let disk = on_trial(&shipped_as(2, |manifest| manifest.thresholds[0].value = 1e-6));
+    let mut run = Run::start(&disk, limits());
+    run.watch_all(|_, _| {});
+    assert!(run.news().contains(&"roadside-lite0 release 2 scores in shadow"), "{:?}", run.told);
+    assert!(matches!(run.told.last(), Some(Told::Fault(text)) if text.contains("scores drift")), "{:?}", run.told);
+    let state = run.state();
+    assert_eq!((run.runs(), state.current.unwrap().release, state.trial), (1, 1, None));
+    assert!(state.past.last().unwrap().reason.contains("scores drift"));
+    assert!(run.watch.pipeline().second().is_none());
+    // 90 s of segments of .64 s.
+    assert!((135..=140).contains(&run.scores.len()), "{}", run.scores.len());
+}
+
+#[test]
 fn a_candidate_that_fails_after_the_switch_is_reverted_between_two_segments() {
     let disk = on_trial(&shipped_as(2, |_| {}));
     let mut run = Run::start(&disk, limits());

@@ -4,27 +4,28 @@
 //! - It is never earlier than the build or the date kept: what had expired then has expired.
 //! - A clock behind the build was never set. It can say that nothing has begun yet, and is not believed: a certificate of our authority
 //!   that begins later than all we know shows that it is later.
-//! - A clock that is ahead is believed as long as it is. What is *kept* of it moves a month a day at most: a clock that was ten years
-//!   ahead for a day does not shut everybody out for ten years.
+//! - A clock that is ahead is believed as long as it is. What is *kept* of it moves a month a day at most (and once a start, for who is
+//!   started every day): a clock that was ten years ahead for a day does not shut everybody out for ten years.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firmware_config::envelope::{self, Envelope};
-use rustls::pki_types::UnixTime;
-use rustls::time_provider::TimeProvider;
 
-use crate::health::date::{BUILT, Seconds, clock};
+use super::date::{BUILT, Seconds, clock};
+use crate::pipeline::watch::lock;
 use crate::store::disk::RealDisk;
 use crate::store::place;
 
 const DAY: Seconds = 24 * 60 * 60;
 /// The most by which the kept date moves at a time.
 const STEP_MAX: Seconds = 30 * DAY;
-/// How often it is looked at.
-const LOOK_EVERY: Duration = Duration::from_hours(1);
+/// Between two moves of it, while the firmware runs.
+const STEP_EVERY: Duration = Duration::from_hours(24);
+/// How often [`Calendar::keep`] is to be called.
+pub const LOOK_EVERY: Duration = Duration::from_hours(1);
 const ENVELOPE: Envelope = Envelope { magic: *b"TADPOLED", newest_version: 1, payload_bytes_max: 16 };
 
 /// What certificates are judged by.
@@ -60,6 +61,8 @@ pub struct Calendar {
     file: PathBuf,
     built: Seconds,
     kept: AtomicU64,
+    /// When it was moved last, by whoever shares this calendar.
+    moved: Mutex<Option<Instant>>,
     clock: fn() -> Seconds,
 }
 
@@ -75,7 +78,7 @@ impl Calendar {
             log::warn!("{}: {problem}; certificates are judged without it", file.display());
             0
         });
-        Self { file: file.into(), built, kept: kept.into(), clock }
+        Self { file: file.into(), built, kept: kept.into(), moved: Mutex::new(None), clock }
     }
 
     /// What day it is.
@@ -83,29 +86,20 @@ impl Calendar {
         today((self.clock)(), self.built, self.kept.load(Ordering::Relaxed))
     }
 
-    /// Keep the date, at most once a day.
+    /// Keep the date, at most once a day, however often this is called. It may wait for a disk.
     pub fn keep(&self) {
+        let mut moved = lock(&self.moved);
+        if moved.is_some_and(|at| at.elapsed() < STEP_EVERY) {
+            return;
+        }
         let Some(date) = to_keep((self.clock)(), self.built, self.kept.load(Ordering::Relaxed)) else { return };
         match write(&self.file, date) {
-            Ok(()) => self.kept.store(date, Ordering::Relaxed),
+            Ok(()) => {
+                self.kept.store(date, Ordering::Relaxed);
+                *moved = Some(Instant::now());
+            }
             Err(problem) => log::warn!("{}: {problem}; the date is not kept", self.file.display()),
         }
-    }
-}
-
-impl TimeProvider for Calendar {
-    fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.today().at)))
-    }
-}
-
-/// Keep the date from time to time, for ever.
-pub(super) async fn keep(calendar: Arc<Calendar>) {
-    loop {
-        let kept = Arc::clone(&calendar);
-        // A panic in there concerns nobody else, and was logged.
-        let _ = tokio::task::spawn_blocking(move || kept.keep()).await;
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -164,6 +158,18 @@ mod tests {
         }
         assert_eq!(kept, BUILT + 7 * STEP_MAX);
         assert_eq!(today(BUILT + DAY, BUILT, kept), Today { at: kept, set: true });
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_moves_the_date_once_a_day_however_often_it_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("date");
+        let ahead = || Calendar::by(|| BUILT + 10 * YEAR, BUILT, &file);
+        let calendar = ahead();
+        (0..24).for_each(|_| calendar.keep());
+        assert_eq!(read(&file), Ok(BUILT + STEP_MAX));
+        ahead().keep();
+        assert_eq!(read(&file), Ok(BUILT + 2 * STEP_MAX), "a start is a day");
     }
 
     #[test]
