@@ -2,7 +2,8 @@
 //! survives its own encoding. tests/tests/corpora.rs includes this file, and replays the corpora with the ordinary compiler.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, mpsc};
+use std::time::Duration;
 
 use firmware_config::config::{Config, EngineChoice};
 use firmware_config::contract::{ClipContract, FeatureContract};
@@ -28,6 +29,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Inputs of a graph that is larger than this are not made up: golden vectors are not that long.
 const INPUT_MAX: usize = 1 << 16;
+/// How long a request may be worked on before its time-outs are up.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A config as a board carries it: as it is, and as the payload of each schema version, with a checksum that is right.
 pub fn config_blob(data: &[u8]) {
@@ -89,6 +92,26 @@ pub fn onnx(data: &[u8]) {
     let _ = StepModel::from_onnx(data);
 }
 
+/// Time does not leap by itself while a thread waits for the rest of an upload that never comes. After [`PATIENCE`] of the world's time, while
+/// the answer is held, it is made to.
+fn hurry() -> mpsc::Sender<()> {
+    let (bell, rung) = tokio::sync::oneshot::channel();
+    let (held, over) = mpsc::channel();
+    std::thread::spawn(move || {
+        if over.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = bell.send(());
+        }
+    });
+    tokio::spawn(async move {
+        if rung.await.is_ok() {
+            loop {
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+        }
+    });
+    held
+}
+
 /// What a client sends who may push, behind the handshake, to a control service with an empty store.
 pub fn http_body(data: &[u8]) {
     static LEAD: LazyLock<Lead> = LazyLock::new(|| {
@@ -114,10 +137,12 @@ pub fn http_body(data: &[u8]) {
         let said = data.to_vec();
         // A service that has heard enough closes the connection: then the rest is not said.
         let said = tokio::spawn(async move { mouth.write_all(&said).await.map(|()| mouth) });
+        let hurry = hurry();
         let mut heard = Vec::new();
         let _ = ear.read_to_end(&mut heard).await;
         let _ = said.await.expect("nothing of ours panics");
         served.await.expect("the service does not panic");
+        drop(hurry);
         heard
     });
     let status = heard.strip_prefix(b"HTTP/1.1 ").map(|rest| &rest[..3]);
