@@ -97,6 +97,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         clock,
         stop: &stop,
         recorder,
+        #[cfg(feature = "page")]
+        outbox: outbox.as_ref().map(|(outbox, _)| outbox.clone()),
         fleet: &fleet,
     };
     let ended = supervise(&config, &args.config, &site, button, models.driver.take(), page);

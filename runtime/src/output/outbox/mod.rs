@@ -59,12 +59,36 @@ struct State {
     queue: Queue,
     /// Messages of this process.
     count: u64,
+    /// What the file holds.
+    bytes: u64,
     /// What is wrong with the disk.
     fault: Option<String>,
     /// Since when the disk has been asked to take something.
     saving: Option<Instant>,
     /// The run ends.
     over: bool,
+}
+
+/// What was counted since the start, and what there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Of each receiver.
+    pub receivers: Vec<ReceiverCounts>,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+/// Of one receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReceiverCounts {
+    /// Its name.
+    pub name: String,
+    /// Messages that wait for it.
+    pub waiting: usize,
+    /// Messages that it acknowledged.
+    pub delivered: u64,
+    /// Messages that it will never have.
+    pub dropped: u64,
 }
 
 /// The thread that writes, for the end of a run.
@@ -107,7 +131,7 @@ impl Outbox {
         getrandom::fill(&mut run)
             .map_err(|e| Error::failed(NAME, format!("the kernel gives no random bytes: {e}"), "check /dev/urandom"))?;
         let shared = Shared {
-            state: Mutex::new(State { queue, count: 0, fault: None, saving: None, over: false }),
+            state: Mutex::new(State { queue, count: 0, bytes: file.bytes(), fault: None, saving: None, over: false }),
             changed: Condvar::new(),
             run: hex::encode(run),
             device: device.to_owned(),
@@ -165,6 +189,19 @@ impl Outbox {
         (state.queue.waiting(receiver), state.queue.lost(receiver))
     }
 
+    /// What was counted, and what there is.
+    pub fn counts(&self) -> Counts {
+        let state = self.lock();
+        let queue = &state.queue;
+        let of = |name: &str| ReceiverCounts {
+            name: name.to_owned(),
+            waiting: queue.waiting(name),
+            delivered: queue.delivered(name),
+            dropped: queue.lost(name),
+        };
+        Counts { receivers: queue.receivers().map(of).collect(), bytes: state.bytes }
+    }
+
     /// This device's name.
     pub fn device(&self) -> &str {
         &self.0.device
@@ -203,6 +240,7 @@ impl Outbox {
             let saved = unsaved.map_or(Ok(()), |unsaved| self.save(&mut file, unsaved));
             let mut state = self.lock();
             state.saving = None;
+            state.bytes = file.bytes();
             let fault = saved.err().map(|error| format!("{}: cannot be written: {error}", file.path().display()));
             retry = fault.as_ref().map(|_| Instant::now() + RETRY);
             match (&state.fault, &fault) {

@@ -16,6 +16,8 @@ struct Receiver {
     name: String,
     /// It has all up to this number.
     done: u64,
+    /// Messages that it acknowledged, since the start.
+    delivered: u64,
     /// Messages that went before it had them.
     lost: u64,
     /// Those of them since it had everything.
@@ -50,7 +52,8 @@ pub struct Queue {
 impl Queue {
     /// An empty one for these receivers. Nothing of it is in any file.
     pub fn new(receivers: &[&str], events_max: usize) -> Self {
-        let receiver = |name: &&str| Receiver { name: (*name).to_owned(), done: 0, lost: 0, lost_lately: 0 };
+        let receiver =
+            |name: &&str| Receiver { name: (*name).to_owned(), done: 0, delivered: 0, lost: 0, lost_lately: 0 };
         Self {
             events_max: events_max.max(1),
             receivers: receivers.iter().map(receiver).collect(),
@@ -134,6 +137,8 @@ impl Queue {
         self.reach(receiver, seq);
         if self.reached(receiver) > before {
             self.write_down(Line::Done(receiver.to_owned(), seq));
+            let known = self.receivers.iter_mut().find(|known| known.name == receiver);
+            known.into_iter().for_each(|known| known.delivered += 1);
         }
         self.forget_done();
     }
@@ -151,6 +156,16 @@ impl Queue {
     /// Messages that a receiver will never have, since the start.
     pub fn lost(&self, receiver: &str) -> u64 {
         self.receivers.iter().find(|known| known.name == receiver).map_or(0, |known| known.lost)
+    }
+
+    /// Messages that a receiver acknowledged, since the start.
+    pub fn delivered(&self, receiver: &str) -> u64 {
+        self.receivers.iter().find(|known| known.name == receiver).map_or(0, |known| known.delivered)
+    }
+
+    /// The receivers' names.
+    pub fn receivers(&self) -> impl Iterator<Item = &str> {
+        self.receivers.iter().map(|receiver| receiver.name.as_str())
     }
 
     /// Who has been away for too long, and what that cost; until it has caught up.
@@ -296,6 +311,7 @@ mod tests {
         assert_eq!(drain(&mut queue, "a"), ["r-1"]);
         (2..=5).for_each(|id| start(&mut queue, "x", id));
         assert_eq!((queue.lost("a"), queue.lost("b")), (1, 2));
+        assert_eq!((queue.delivered("a"), queue.delivered("b")), (1, 0));
         assert!(queue.overflow().unwrap().contains("`a` was away"));
         assert_eq!(drain(&mut queue, "a"), ["r-3", "r-4", "r-5"]);
         assert!(queue.overflow().unwrap().contains("`b` was away for too long: 2 messages"));
