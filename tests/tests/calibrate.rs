@@ -100,7 +100,7 @@ impl Model {
         };
         line("simulate --videos 28 --seed 5 --min-seconds 42 --max-seconds 45 --size", &[SMALL, &roads]);
         line("extract --extractor", &[&graph, &roads, &rows]);
-        let taught = "train --steps 60 --pairs 4 --learning-rate 1e-3 --seed 1 --validation-share 0 --out";
+        let taught = "train --steps 120 --pairs 4 --learning-rate 3e-4 --seed 1 --validation-share 0 --out";
         line(taught, &[&run, &rows]);
         line("export --extractor", &[&graph, "--sign", &key, "--out", &path("small.tadpole"), &run]);
         Self { bundle, extractor, size: SMALL }
