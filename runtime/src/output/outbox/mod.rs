@@ -183,7 +183,13 @@ impl Outbox {
         self.0.changed.notify_all();
     }
 
-    /// Messages that wait for a receiver, and those that went before it had them.
+    /// A receiver's peer refuses for good what [`Outbox::next`] gave, which has this number.
+    pub fn set_aside(&self, receiver: &str, seq: u64) {
+        self.lock().queue.set_aside(receiver, seq);
+        self.0.changed.notify_all();
+    }
+
+    /// Messages that wait for a receiver, and those that it will never have.
     pub fn standing(&self, receiver: &str) -> (usize, u64) {
         let state = self.lock();
         (state.queue.waiting(receiver), state.queue.lost(receiver))
@@ -207,13 +213,18 @@ impl Outbox {
         &self.0.device
     }
 
-    /// What is wrong: with the disk, or with a receiver that was away for too long.
+    /// What is wrong: with the disk, or with a receiver that was away for too long or refuses messages.
     pub fn fault(&self) -> Option<String> {
         let state = self.lock();
         let slow = state.saving.is_some_and(|since| since.elapsed() > SLOW);
         // The same words while it lasts: every change is told.
         let silent = || format!("the disk has not answered for {} s", SLOW.as_secs());
-        state.fault.clone().or_else(|| slow.then(silent)).or_else(|| state.queue.overflow())
+        state
+            .fault
+            .clone()
+            .or_else(|| slow.then(silent))
+            .or_else(|| state.queue.overflow())
+            .or_else(|| state.queue.refusal())
     }
 
     fn put(&self, alarm: &AlarmEvent) {
