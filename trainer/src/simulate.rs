@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 use indicatif::ProgressBar;
-use runtime::source::sim::{IncidentKind, SimSource, SimSpec};
+use runtime::source::sim::{IncidentKind, SimSource, SimSpec, spec};
 use runtime::source::{Advance, Frame, Source};
 use runtime::{Error, Result};
 
@@ -42,6 +42,9 @@ pub struct SimulateArgs {
     /// Normal traffic only, to calibrate a threshold on.
     #[arg(long)]
     normal: bool,
+    /// Size of the pictures, pixels: fewer of them are painted faster.
+    #[arg(long, value_name = "WxH", value_parser = spec::size, default_value = "640x360")]
+    size: (u32, u32),
     /// Also write each recording as an MP4 file (needs ffmpeg).
     #[arg(long)]
     mp4: bool,
@@ -110,7 +113,8 @@ fn spec_of(args: &SimulateArgs, index: u64, in_split: u64) -> SimSpec {
     let spread = (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64 / (1u64 << 24) as f64;
     let seconds = (args.min_seconds + spread * (args.max_seconds - args.min_seconds)).round();
     let kind = IncidentKind::ALL[(in_split / 2) as usize % IncidentKind::ALL.len()];
-    SimSpec::new(seed, seconds, (in_split % 2 == 1 && !args.normal).then_some(kind))
+    let incident = (in_split % 2 == 1 && !args.normal).then_some(kind);
+    SimSpec { size: args.size, ..SimSpec::new(seed, seconds, incident) }
 }
 
 fn spec_name(spec: &SimSpec) -> String {

@@ -46,6 +46,10 @@ pub struct SoakArgs {
     /// A day of a device: recorded features and pixels on four cameras each; memory flat, no segment missed, disk within bounds, counters consistent.
     #[arg(long)]
     day: bool,
+    /// Thresholds for 24 false alarms a day, from a day of simulated cameras, held against four days of the same; then, with fewer hours, by the
+    /// shipped model on pictures of full size.
+    #[arg(long)]
+    calibrate: bool,
     /// Hours of recorded features; 0 leaves them out.
     #[arg(long, default_value_t = 24.0, requires = "day")]
     hours: f64,
@@ -104,8 +108,20 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.day {
         return day::run(&day::Day { hours: args.hours, minutes: args.pixels_minutes, speed: args.speed });
     }
+    if args.calibrate {
+        run_shown(command("cargo").args(["build", "--workspace", "--all-targets"]))?;
+        let test = ["test", "--workspace", "--test", "calibrate", "--", "--nocapture"];
+        for (model, hours) in [("small", "6,24"), ("shipped", "2,4")] {
+            let mut cargo = command("cargo");
+            cargo.args(test).env("TADPOLE_CALIBRATE_MODEL", model).env("TADPOLE_CALIBRATE_HOURS", hours);
+            run_shown(&mut cargo)?;
+        }
+        return Ok(0);
+    }
     if args.fuzz {
         return fuzz::run(&args.target, args.minutes);
     }
-    bail!("name a soak: --incidents, --aarch64, --engines, --cross, --unplug, --kill, --power, --day or --fuzz")
+    bail!(
+        "name a soak: --incidents, --aarch64, --engines, --cross, --unplug, --kill, --power, --day, --calibrate or --fuzz"
+    )
 }

@@ -103,6 +103,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         clock,
         stop: &stop,
         recorder,
+        #[cfg(feature = "page")]
+        outbox: outbox.as_ref().map(|(outbox, _)| outbox.clone()),
         fleet: &fleet,
         #[cfg(feature = "control")]
         calendar,

@@ -1,7 +1,9 @@
 //! Which engine runs a graph: a choice and a graph come in, a loaded engine goes out. Never another than was asked for:
-//! `auto` says in the log what it settles on and why not on something faster, any other choice is kept or is an error.
+//! `auto` says in the log what it settles on, and why not on something faster (at level debug where there is no GPU at all); any other
+//! choice is kept or is an error.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -23,6 +25,8 @@ pub struct Engines {
     meanwhile: bool,
     /// What tract has loaded, by the graph's SHA-256.
     loaded: Arc<Mutex<Vec<(Hash, TractEngine)>>>,
+    /// That there is no GPU was told: cameras and graphs share one line.
+    told: Arc<AtomicBool>,
 }
 
 type Hash = [u8; 32];
@@ -30,12 +34,12 @@ type Hash = [u8; 32];
 impl Engines {
     /// For recordings, and wherever the same scores are wanted each time.
     pub fn new(choice: EngineChoice) -> Self {
-        Self { choice, cache: None, meanwhile: false, loaded: Arc::default() }
+        Self { choice, cache: None, meanwhile: false, loaded: Arc::default(), told: Arc::default() }
     }
 
     /// For live cameras; `cache` is a folder for what a GPU's compiler makes.
     pub fn live(choice: EngineChoice, cache: PathBuf) -> Self {
-        Self { choice, cache: Some(cache), meanwhile: true, loaded: Arc::default() }
+        Self { choice, cache: Some(cache), meanwhile: true, loaded: Arc::default(), told: Arc::default() }
     }
 
     /// Load a graph with one input of fixed shape and one float32 output. `name` is for error messages.
@@ -55,11 +59,24 @@ impl Engines {
     }
 
     fn fastest(&self, graph: &[u8], name: &str) -> Result<Box<dyn Engine>> {
+        let (mut found, mut refused) = (None, Vec::new());
         for provider in [Provider::Tensorrt, Provider::Cuda] {
             match self.onnxruntime(graph, name, provider) {
-                Ok(engine) => return Ok(engine),
-                Err(error) => log::info!("{name} does not run on {provider}: {error}"),
+                Ok(engine) => {
+                    found = Some(engine);
+                    break;
+                }
+                Err(error) => refused.push(format!("{name} does not run on {provider}: {error}")),
             }
+        }
+        // Where there is a GPU, what is wrong with it may be mended.
+        let level = if found.is_some() { log::Level::Info } else { log::Level::Debug };
+        refused.iter().for_each(|why| log::log!(level, "{why}"));
+        if let Some(engine) = found {
+            return Ok(engine);
+        }
+        if !self.told.swap(true, Ordering::Relaxed) {
+            log::info!("engine = \"auto\": no GPU can be used, so the CPU is; why not is logged at level debug");
         }
         self.tract(graph, name)
     }

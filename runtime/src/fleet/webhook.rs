@@ -1,5 +1,6 @@
 //! Alarms to a web server, one after another, each until it was answered with 2xx: messages of the outbox go out as JSON, signed. A thread of
-//! its own; a server that is away, slow or wrong is tried again after longer and longer pauses, and holds up nobody else.
+//! its own; a server that is away, slow or wrong is tried again after longer and longer pauses, and holds up nobody else. A message that it
+//! refuses for an hour, as one that it cannot take, is set aside, and the next comes.
 //!
 //! The request is that of [Standard Webhooks](https://www.standardwebhooks.com) 1.0, which receivers have libraries for:
 //!
@@ -10,7 +11,7 @@
 //! | `webhook-signature` | `v1,` and the base64 of HMAC-SHA256 over `ID.TIMESTAMP.BODY` |
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -41,6 +42,23 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// After an answer nothing is waited for; this is what the pace counts from.
 const WELL: Duration = Duration::from_secs(1);
 
+/// For so long a message is sent that is refused, and so often at least: whoever changed the server has time to see it.
+const REFUSED: Patience = Patience { time: Duration::from_hours(1), tries: 6 };
+
+/// How long a refusal is not believed.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    time: Duration,
+    tries: u32,
+}
+
+/// A message that was refused.
+struct Refused {
+    seq: u64,
+    since: Instant,
+    tries: u32,
+}
+
 /// A web server that is told.
 pub struct Webhook {
     agent: Agent,
@@ -51,6 +69,8 @@ pub struct Webhook {
     outbox: Outbox,
     bell: Bell,
     pace: Pace,
+    patience: Patience,
+    refused: Option<Refused>,
 }
 
 impl Webhook {
@@ -68,7 +88,17 @@ impl Webhook {
             .build();
         let server = url.split('/').take(3).collect::<Vec<_>>().join("/");
         let (url, key, pace) = (url.to_owned(), key(secret)?, Pace::of(outbox.device()));
-        Ok(Self { agent: https::agent(settings, tls), url, server, key, outbox, bell, pace })
+        Ok(Self {
+            agent: https::agent(settings, tls),
+            url,
+            server,
+            key,
+            outbox,
+            bell,
+            pace,
+            patience: REFUSED,
+            refused: None,
+        })
     }
 
     /// Deliver, until the run ends.
@@ -85,6 +115,12 @@ impl Webhook {
                         said.clear();
                     }
                 }
+                Err(error) if self.refuses(&error, record.seq) => {
+                    let id = &record.message.event_id;
+                    log::error!("{NAME}: {}: {}; message {id} is set aside", self.server, explain(&error));
+                    self.pace.well(WELL);
+                    self.outbox.set_aside(NAME, record.seq);
+                }
                 Err(error) => {
                     let (problem, pause) = (explain(&error), self.pace.failed());
                     if problem != said {
@@ -99,6 +135,19 @@ impl Webhook {
                 }
             }
         }
+    }
+
+    /// Whether message `seq` was refused for long enough to be believed.
+    fn refuses(&mut self, error: &ureq::Error, seq: u64) -> bool {
+        if !matches!(error, ureq::Error::StatusCode(code) if is_refusal(*code)) {
+            return false;
+        }
+        let before = self.refused.take().filter(|before| before.seq == seq);
+        let mut now = before.unwrap_or(Refused { seq, since: Instant::now(), tries: 0 });
+        now.tries += 1;
+        let believed = now.tries >= self.patience.tries && now.since.elapsed() >= self.patience.time;
+        self.refused = (!believed).then_some(now);
+        believed
     }
 
     fn post(&self, message: &Message) -> std::result::Result<(), ureq::Error> {
@@ -130,6 +179,12 @@ fn key(secret: &str) -> Result<hmac::Key> {
 fn signature(key: &hmac::Key, id: &str, at: u64, body: &str) -> String {
     let tag = hmac::sign(key, format!("{id}.{at}.{body}").as_bytes());
     format!("v1,{}", BASE64_STANDARD.encode(tag.as_ref()))
+}
+
+/// Whether an answer says that this message cannot be taken. Who may send, where to and when are mended at the server, for all messages:
+/// those wait.
+fn is_refusal(code: u16) -> bool {
+    (400..500).contains(&code) && !matches!(code, 401 | 403 | 404 | 405 | 407 | 408 | 410 | 421 | 425 | 429)
 }
 
 fn explain(error: &ureq::Error) -> String {
@@ -240,6 +295,35 @@ mod tests {
         bell.end();
         running.join().unwrap();
         assert!(hears.try_recv().is_err(), "nothing twice");
+    }
+
+    #[test]
+    fn what_is_refused_for_long_is_set_aside_and_the_next_comes() {
+        let (url, hears) = server(&[422, 200]);
+        let (_folder, outbox, _writing) = outbox(&[started("north", 1), ended("north", 1)]);
+        let bell = Bell::default();
+        let mut webhook = Webhook::new(&url, SECRET, None, outbox.clone(), bell.clone()).unwrap();
+        let refused = ureq::Error::StatusCode(422);
+        assert!(!webhook.refuses(&refused, 1) && !webhook.refuses(&refused, 1), "not at once");
+        webhook.patience = Patience { time: Duration::ZERO, tries: 3 };
+        assert!(!webhook.refuses(&ureq::Error::StatusCode(503), 1) && !webhook.refuses(&refused, 2));
+        webhook.patience.tries = 1;
+        webhook.refused = None;
+        let running = std::thread::spawn(move || webhook.run());
+        let phases = [(); 2].map(|()| hears.recv_timeout(PATIENCE).unwrap().1);
+        assert!(phases[0].contains("started") && phases[1].contains("ended"), "{phases:?}");
+        let begun = Instant::now();
+        while outbox.standing(NAME) != (0, 1) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!((outbox.standing(NAME), outbox.fault()), ((0, 1), None), "one was taken since");
+        bell.end();
+        running.join().unwrap();
+        for (code, is) in
+            [(400, true), (413, true), (422, true), (401, false), (404, false), (429, false), (500, false)]
+        {
+            assert_eq!(is_refusal(code), is, "{code}");
+        }
     }
 
     #[test]

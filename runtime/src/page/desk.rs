@@ -21,8 +21,10 @@ use crate::bench::memory::Memory;
 use crate::health::sensors::{Reading, Sensors};
 use crate::health::shedding::Shed;
 use crate::health::{Clock, Health};
+use crate::output::outbox::Outbox;
 use crate::output::{AlarmEvent, Output, Outputs};
 use crate::pipeline::watch::{Shared, lock};
+use crate::recorder::Recorder;
 use crate::source::mask::PrivacyMask;
 use crate::store::Store;
 use crate::store::disk::{Disk as _, RealDisk};
@@ -88,6 +90,10 @@ pub struct Parts {
     pub config: Option<PathBuf>,
     /// Silences alarms.
     pub mute: Option<Box<dyn Mute>>,
+    /// Alarms on their way, to be counted.
+    pub outbox: Option<Outbox>,
+    /// What alarms looked like, to be counted.
+    pub recorder: Option<Recorder>,
 }
 
 /// What requests see and move.
@@ -103,6 +109,8 @@ pub struct Desk {
     pub(super) marks: Option<Marks>,
     pub(super) config: Option<PathBuf>,
     pub(super) mute: Option<Box<dyn Mute>>,
+    pub(super) outbox: Option<Outbox>,
+    pub(super) recorder: Option<Recorder>,
     pub(super) cameras: Vec<String>,
     pub(super) masks: Vec<PrivacyMask>,
     pub(super) pictures: Pictures,
@@ -150,6 +158,8 @@ impl Desk {
             marks: parts.marks,
             config: parts.config,
             mute: parts.mute,
+            outbox: parts.outbox,
+            recorder: parts.recorder,
             cameras: parts.cameras,
             masks: parts.masks,
             pictures: Pictures::new(cameras),

@@ -3,10 +3,10 @@
 //!
 //! A line holds the feature rows around the alarm and how they were made, so that `tadpole-trainer` can learn from it without any
 //! picture. Of an alarm that is marked before they are there, another line comes with them.
-//! Refused: more than [`FILE_BYTES_MAX`].
+//! Half a line, which a full disk or a power cut leaves, is cut off before the next. Refused: more than [`FILE_BYTES_MAX`].
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -23,6 +23,9 @@ use crate::{Error, ErrorKind, Result};
 
 /// Thousands of marks.
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// How much of its end is read at a time, to find the last whole line.
+const END_BYTES: u64 = 64 << 10;
 
 /// The file of marks.
 pub struct Marks {
@@ -69,8 +72,8 @@ impl Marks {
             let problem = format!("the mark cannot be kept: {error}");
             Error::new(kind, path.display().to_string(), problem, "see to the disk, and mark it again")
         };
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(refused)?;
-        let length = file.metadata().map_err(refused)?.len();
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(refused)?;
+        let length = cut_off(&mut file).map_err(refused)?;
         if length + line.len() as u64 > FILE_BYTES_MAX {
             let remedy = "fetch the marks with `tadpole-trainer collect`, then remove the file";
             return Err(Error::new(ErrorKind::NoRoom, path.display().to_string(), "is full of marks", remedy));
@@ -94,6 +97,24 @@ impl Marks {
             "model": model, "contract": contract.map(FeatureContract::hash), "features": contract, "rows": rows,
         })
     }
+}
+
+/// Cut half a line off the file's end; its length then. Nobody has read that half: only whole lines are given out.
+fn cut_off(file: &mut File) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let (mut whole, mut end, mut part) = (0, length, Vec::new());
+    while whole == 0 && end > 0 {
+        let begin = end.saturating_sub(END_BYTES);
+        part.resize((end - begin) as usize, 0);
+        file.seek(SeekFrom::Start(begin))?;
+        file.read_exact(&mut part)?;
+        whole = part.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| begin + last as u64 + 1);
+        end = begin;
+    }
+    if whole < length {
+        file.set_len(whole)?;
+    }
+    Ok(whole)
 }
 
 #[cfg(test)]
@@ -133,6 +154,22 @@ mod tests {
         let again = marked(folder.path());
         assert_eq!(again.len(), 4);
         assert_ne!(again[0]["event"], again[2]["event"], "alarm 3 of another run is another alarm");
+    }
+
+    #[test]
+    fn half_a_line_is_cut_off_before_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        marked(folder.path());
+        let whole = std::fs::read(&path).unwrap();
+        for half in [1, whole.len() / 4, 3 * END_BYTES as usize] {
+            let more: Vec<u8> = whole.iter().copied().filter(|&byte| byte != b'\n').cycle().take(half).collect();
+            std::fs::write(&path, [whole.as_slice(), &more].concat()).unwrap();
+            assert_eq!(marked(folder.path()).len(), 4, "{half} bytes of a line");
+        }
+        // A file that holds nothing else.
+        std::fs::write(&path, "{\"event\":").unwrap();
+        assert_eq!(marked(folder.path()).len(), 2);
     }
 
     #[test]

@@ -13,7 +13,9 @@ use super::board::{BUCKETS_S, Histogram};
 use super::desk::{Desk, Machine};
 use crate::health::Counters;
 use crate::output::HealthState;
+use crate::output::outbox::{self, Outbox};
 use crate::pipeline::watch::lock;
+use crate::recorder::{self, Recorder};
 
 /// What one camera counts.
 #[derive(Clone, Debug)]
@@ -49,6 +51,10 @@ pub struct Device {
     pub machine: Machine,
     /// Alarms are silenced for so long still, seconds.
     pub muted_s: f64,
+    /// Alarms on their way.
+    pub outbox: Option<outbox::Counts>,
+    /// What alarms looked like.
+    pub recorder: Option<recorder::Counts>,
 }
 
 /// Answer.
@@ -75,6 +81,8 @@ pub async fn get(State(desk): State<Arc<Desk>>) -> Response {
         one_in: desk.one_in(),
         machine: lock(&desk.machine).clone(),
         muted_s: desk.mute.as_ref().map_or(0.0, |mute| mute.left().as_secs_f64()),
+        outbox: desk.outbox.as_ref().map(Outbox::counts),
+        recorder: desk.recorder.as_ref().map(Recorder::counts),
     };
     let mut response = text(&cameras, &device).into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -117,6 +125,8 @@ pub fn text(cameras: &[Camera], device: &Device) -> String {
     counters(&mut page, cameras);
     gauges(&mut page, cameras);
     histogram(&mut page, cameras);
+    device.outbox.iter().for_each(|counts| on_their_way(&mut page, counts));
+    device.recorder.iter().for_each(|counts| recorded(&mut page, *counts));
     machine(&mut page, device);
     page.0
 }
@@ -186,6 +196,30 @@ fn histogram(page: &mut Page, cameras: &[Camera]) {
         page.sample(&format!("{name}_sum"), &[("camera", camera)], took.sum_s);
         page.sample(&format!("{name}_count"), &[("camera", camera)], took.count);
     }
+}
+
+fn on_their_way(page: &mut Page, counts: &outbox::Counts) {
+    type Count = fn(&outbox::ReceiverCounts) -> u64;
+    let families: [(&str, &str, &str, Count); 3] = [
+        ("tadpole_outbox_waiting", "gauge", "Messages that wait for a receiver.", |r| r.waiting as u64),
+        ("tadpole_outbox_delivered_total", "counter", "Messages that a receiver acknowledged.", |r| r.delivered),
+        ("tadpole_outbox_dropped_total", "counter", "Messages that went before a receiver had them.", |r| r.dropped),
+    ];
+    for (name, kind, help, count) in families {
+        page.family(name, kind, help);
+        counts.receivers.iter().for_each(|of| page.sample(name, &[("receiver", &of.name)], count(of)));
+    }
+    page.single("tadpole_outbox_bytes", "gauge", "Bytes of the outbox's file.", counts.bytes);
+}
+
+fn recorded(page: &mut Page, counts: recorder::Counts) {
+    let recorder::Counts { kept, given_up, evicted, dropped, alarms, bytes } = counts;
+    page.single("tadpole_recorder_kept_total", "counter", "Alarms that were recorded.", kept);
+    page.single("tadpole_recorder_given_up_total", "counter", "Alarms that the disk did not take.", given_up);
+    page.single("tadpole_recorder_evicted_total", "counter", "Alarms that made room, or were too old.", evicted);
+    page.single("tadpole_recorder_dropped_total", "counter", "Frames and segments that came too fast.", dropped);
+    page.single("tadpole_recorder_alarms", "gauge", "Alarms in the recorder's folder.", alarms);
+    page.single("tadpole_recorder_bytes", "gauge", "Their bytes.", bytes);
 }
 
 fn machine(page: &mut Page, device: &Device) {
@@ -292,6 +326,30 @@ mod tests {
             let line = format!("tadpole_errors_total{{camera=\"north\",kind=\"{name}\"}} {}", n + 1);
             assert!(found.contains(&line.as_str()), "`{line}` is not in {found:?}");
         }
+    }
+
+    #[test]
+    fn outbox_and_recorder_are_counted_where_there_are_any() {
+        let receiver = outbox::ReceiverCounts { name: "webhook".into(), waiting: 3, delivered: 5, dropped: 1 };
+        let outbox = Some(outbox::Counts { receivers: vec![receiver], bytes: 4096 });
+        let recorder = Some(recorder::Counts { kept: 7, given_up: 2, evicted: 4, dropped: 0, alarms: 3, bytes: 9000 });
+        let found = text(&[], &Device { outbox, recorder, ..Device::default() });
+        for line in [
+            "# TYPE tadpole_outbox_waiting gauge",
+            "tadpole_outbox_waiting{receiver=\"webhook\"} 3",
+            "tadpole_outbox_delivered_total{receiver=\"webhook\"} 5",
+            "tadpole_outbox_dropped_total{receiver=\"webhook\"} 1",
+            "tadpole_outbox_bytes 4096",
+            "# TYPE tadpole_recorder_kept_total counter",
+            "tadpole_recorder_kept_total 7",
+            "tadpole_recorder_given_up_total 2",
+            "tadpole_recorder_evicted_total 4",
+            "tadpole_recorder_bytes 9000",
+        ] {
+            assert!(found.lines().any(|told| told == line), "`{line}` is not in {found}");
+        }
+        let without = text(&[], &Device::default());
+        assert!(!without.contains("outbox") && !without.contains("recorder"), "{without}");
     }
 
     #[test]

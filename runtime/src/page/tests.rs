@@ -91,6 +91,8 @@ impl Parted {
             marks: Some(Marks::new(folder.path())),
             config: Some(folder.path().join("config.toml")),
             mute: Some(Box::new(Quiet::default())),
+            outbox: None,
+            recorder: None,
         }));
         Self { desk, board, outputs, pin, mask, source, folder }
     }

@@ -135,6 +135,13 @@ struct Shared {
     dropped: AtomicU64,
     /// Alarms that were kept.
     kept: AtomicU64,
+    /// Alarms that were not, or not whole, because the disk refused.
+    given_up: AtomicU64,
+    /// Alarms that went, for quota, age or free space.
+    evicted: AtomicU64,
+    /// Alarms in the folder, and their bytes.
+    alarms: AtomicU64,
+    bytes: AtomicU64,
     fault: Mutex<Option<String>>,
     /// Since when the recorder has been at work on one note; most of that is the disk's.
     working: Mutex<Option<Instant>>,
@@ -147,6 +154,23 @@ struct Seen {
     waiting: AtomicUsize,
     /// The contract that was told last.
     contract: Mutex<Option<FeatureContract>>,
+}
+
+/// What was counted since the start, and what there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Alarms that were kept.
+    pub kept: u64,
+    /// Alarms that were not, because the disk refused or had no room.
+    pub given_up: u64,
+    /// Alarms that went, for quota, age or free space.
+    pub evicted: u64,
+    /// Frames and segments that were dropped because the recorder was behind.
+    pub dropped: u64,
+    /// Alarms in the folder, a second ago at most.
+    pub alarms: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// The recorder's thread, for the end of a run.
@@ -199,9 +223,18 @@ impl Recorder {
         Ear(self.clone())
     }
 
-    /// Alarms that were kept, and frames and segments that were dropped because the recorder was behind.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.shared.kept.load(Ordering::Relaxed), self.shared.dropped.load(Ordering::Relaxed))
+    /// What was counted, and what there is.
+    pub fn counts(&self) -> Counts {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Shared { kept, given_up, evicted, dropped, alarms, bytes, .. } = &*self.shared;
+        Counts {
+            kept: of(kept),
+            given_up: of(given_up),
+            evicted: of(evicted),
+            dropped: of(dropped),
+            alarms: of(alarms),
+            bytes: of(bytes),
+        }
     }
 
     /// Tell the recorder, if it is not behind; true when it was told.

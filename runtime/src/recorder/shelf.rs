@@ -46,6 +46,8 @@ pub struct Shelf {
     hours: u64,
     /// What of the next hour has passed.
     begun: Duration,
+    /// Alarms that went since somebody asked.
+    evicted: u64,
 }
 
 impl Shelf {
@@ -77,7 +79,7 @@ impl Shelf {
         let hours = fs::read_to_string(folder.join(HOURS)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let hours = hours.max(newest.map_or(0, |kept| kept.hour));
         let number = newest.map_or(1, |kept| kept.number + 1);
-        Ok(Self { folder: folder.to_owned(), limits, kept, number, hours, begun: Duration::ZERO })
+        Ok(Self { folder: folder.to_owned(), limits, kept, number, hours, begun: Duration::ZERO, evicted: 0 })
     }
 
     /// Where the next alarm goes.
@@ -112,9 +114,22 @@ impl Shelf {
                     self.kept.insert(0, oldest);
                     return Err(error);
                 }
-                _ => log::debug!("recorder: {} made room", oldest.name),
+                _ => {
+                    self.evicted += 1;
+                    log::debug!("recorder: {} made room", oldest.name);
+                }
             }
         }
+    }
+
+    /// Alarms that are kept, and their bytes.
+    pub fn held(&self) -> (u64, u64) {
+        (self.kept.len() as u64, self.kept.iter().map(|kept| kept.bytes).sum())
+    }
+
+    /// Alarms that went since this was asked last.
+    pub fn take_evicted(&mut self) -> u64 {
+        std::mem::take(&mut self.evicted)
     }
 
     /// Time has passed; the hours are kept on the disk.
@@ -196,6 +211,7 @@ mod tests {
         assert!(shelf.make_room(4000).unwrap());
         let left = ["00000000-0-note", "00000002-0-cam-1", "00000003-0-cam-2", "mine"];
         assert_eq!(names(folder.path()), left);
+        assert_eq!((shelf.held(), shelf.take_evicted(), shelf.take_evicted()), ((2, 6000), 1, 0));
         assert!(!shelf.make_room(20_000).unwrap(), "more than the quota alone");
         assert_eq!(names(folder.path()), ["00000000-0-note", "mine"]);
     }

@@ -155,7 +155,7 @@ fn an_alarm_is_kept_with_what_came_before_and_after() {
     }
     assert!(outputs.alarm(&ends("north", 1, 9.5, 11.0)).is_empty());
     pass(&recorder, north.as_mut(), 20);
-    eventually("an alarm is kept", || recorder.counts().0 == 1);
+    eventually("an alarm is kept", || recorder.counts().kept == 1);
     let alarms = kept(&settings);
     let (name, event) = &alarms[0];
     assert_eq!(name, "00000001-0-north");
@@ -165,7 +165,7 @@ fn an_alarm_is_kept_with_what_came_before_and_after() {
     assert!((21..=24).contains(&count), "{event}");
     assert_eq!((event["segments"].as_array().unwrap().len(), &event["cut"]), (3, &Value::Bool(false)));
     assert_eq!(event["alarm"]["end_s"], 11.0);
-    assert_eq!(recorder.counts().1, 0);
+    assert_eq!(recorder.counts().dropped, 0);
     recording.end(PATIENCE);
 }
 
@@ -185,7 +185,7 @@ fn a_stream_that_breaks_and_a_run_that_ends_finish_what_is_recorded() {
     // A new source of the same camera: as after a failure.
     let _again = recorder.over(0, Opened::Frames(Box::new(Camera::new())));
     outputs.alarm(&ends("north", 1, 0.9, 1.9));
-    eventually("the broken one is kept", || recorder.counts().0 == 1);
+    eventually("the broken one is kept", || recorder.counts().kept == 1);
     recording.end(PATIENCE);
     let kept = kept(&settings);
     assert_eq!(kept.len(), 2);
@@ -230,7 +230,7 @@ fn a_recorder_that_is_behind_costs_frames_that_are_counted_and_no_time() {
     }
     assert!(begun.elapsed() < Duration::from_secs(5));
     // Every second frame is shown, and twelve of them wait.
-    assert_eq!(recorder.counts(), (0, 488));
+    assert_eq!((recorder.counts().kept, recorder.counts().dropped), (0, 488));
     drop((notes, folder));
 }
 

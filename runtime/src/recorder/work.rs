@@ -190,7 +190,7 @@ impl Worker {
         });
         match begun {
             Ok(film) => self.cameras[n].film = Some(film),
-            Err(error) => self.fault(&error),
+            Err(error) => self.lose(&error),
         }
     }
 
@@ -214,8 +214,9 @@ impl Worker {
                 if let Some(shelf) = &mut self.shelf {
                     shelf.add(&film.path, bytes);
                 }
+                self.count();
             }
-            Err(error) => self.fault(&error),
+            Err(error) => self.lose(&error),
         }
     }
 
@@ -224,7 +225,22 @@ impl Worker {
         if let Some(film) = self.cameras[n].film.take() {
             film.take.abandon();
         }
+        self.lose(error);
+    }
+
+    /// An alarm is not kept.
+    fn lose(&mut self, error: &io::Error) {
+        self.shared.given_up.fetch_add(1, Ordering::Relaxed);
         self.fault(error);
+    }
+
+    /// Tell whoever asks what is kept, and what went.
+    fn count(&mut self) {
+        let Some(shelf) = &mut self.shelf else { return };
+        let (alarms, bytes) = shelf.held();
+        self.shared.evicted.fetch_add(shelf.take_evicted(), Ordering::Relaxed);
+        self.shared.alarms.store(alarms, Ordering::Relaxed);
+        self.shared.bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Make room for what is being recorded.
@@ -255,6 +271,7 @@ impl Worker {
         if self.retry.is_some_and(|at| Instant::now() >= at) {
             self.open();
         }
+        self.count();
     }
 
     /// Use the folder, or use it again.
@@ -262,7 +279,11 @@ impl Worker {
         // Its own parts must not be taken for what a power cut left.
         if self.shelf.is_none() || self.cameras.iter().all(|camera| camera.film.is_none()) {
             match Shelf::open(&self.settings.folder, self.settings.limits) {
-                Ok(shelf) => self.shelf = Some(shelf),
+                Ok(shelf) => {
+                    // What went from the one before is not forgotten.
+                    self.count();
+                    self.shelf = Some(shelf);
+                }
                 Err(error) => return self.fault(&error),
             }
         }

@@ -319,13 +319,12 @@ fn accept(graph: &str, float: Aucs, int8: Aucs, count: usize, more: impl FnOnce(
 
 fn told(float: Aucs, int8: Aucs) -> String {
     let figure = |auc: Option<f64>| auc.map_or("-".into(), |auc| format!("{auc:.4}"));
-    format!(
-        "video AUC {} (float32 {}), frame AUC {} (float32 {})",
-        figure(int8.video),
-        figure(float.video),
-        figure(int8.frame),
-        figure(float.frame)
-    )
+    let video = format!("video AUC {} (float32 {})", figure(int8.video), figure(float.video));
+    // Training recordings have no truth by frames.
+    if int8.frame.is_none() && float.frame.is_none() {
+        return video;
+    }
+    format!("{video}, frame AUC {} (float32 {})", figure(int8.frame), figure(float.frame))
 }
 
 /// Run the graphs on the camera's engine; the head must agree with the trainer's own scores.

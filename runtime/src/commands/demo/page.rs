@@ -79,6 +79,8 @@ mod served {
                 marks: None,
                 config: None,
                 mute: None,
+                outbox: None,
+                recorder: None,
             }));
             let ended = Arc::new(AtomicBool::new(false));
             let (say, hear) = sync_channel(1);

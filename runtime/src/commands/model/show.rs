@@ -73,6 +73,17 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     judge(&args.file, &found.signature, trusted)
 }
 
+/// A measured number with three digits at least, and no more behind the point than these take: `0.0164`, `20`, `1235`.
+fn rounded(number: f32) -> String {
+    if number == 0.0 || !number.is_finite() {
+        return number.to_string();
+    }
+    let digits = (2.0 - f64::from(number).abs().log10().floor()).max(0.0) as usize;
+    let text = format!("{number:.digits$}");
+    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    short.to_owned()
+}
+
 /// Only what somebody vouches for is run.
 fn proved(args: &ShowArgs) -> Result<Proof> {
     let trusted = args
@@ -130,7 +141,9 @@ fn table(found: &Inspection, trusted: Option<bool>) -> String {
             "threshold",
             format!(
                 "{} for {} false alarms an hour, measured on {} h of normal footage",
-                threshold.value, threshold.false_alarms_per_hour, threshold.calibration_hours
+                threshold.value,
+                rounded(threshold.false_alarms_per_hour),
+                rounded(threshold.calibration_hours)
             ),
         );
     }
@@ -304,6 +317,15 @@ mod tests {
                 ],
             },
             signature: SignatureStatus::Fits(demo_key::DEMO_PUBLIC_KEY_HEX.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn measured_numbers_are_rounded() {
+        for (number, text) in
+            [(0.016_355_556, "0.0164"), (0.1, "0.1"), (9.996, "10"), (20.0, "20"), (1235.4, "1235"), (0.0, "0")]
+        {
+            assert_eq!(rounded(number), text);
         }
     }
 

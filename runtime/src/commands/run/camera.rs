@@ -11,6 +11,8 @@ use runtime::health::calendar::Calendar;
 use runtime::health::shedding::Shed;
 use runtime::health::{Clock as _, Health, SystemClock, date};
 use runtime::output::Outputs;
+#[cfg(feature = "page")]
+use runtime::output::outbox::Outbox;
 use runtime::pipeline::watch::{Seen, Shared, Watch, lock};
 use runtime::pipeline::{Pipeline, RuleOverrides};
 use runtime::recorder::Recorder;
@@ -45,6 +47,9 @@ pub struct Site<'a> {
     pub stop: &'a Stop,
     /// Who keeps what alarms looked like.
     pub recorder: Option<Recorder>,
+    /// Alarms on their way.
+    #[cfg(feature = "page")]
+    pub outbox: Option<Outbox>,
     /// Who talks to servers.
     pub fleet: &'a Fleet,
     /// What certificates are judged by.

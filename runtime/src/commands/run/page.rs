@@ -83,6 +83,8 @@ impl Page {
             marks: Some(Marks::new(folder)),
             config: Some(file.to_owned()),
             mute: Some(Box::new(Silence { arming: Arc::clone(&site.arming), clock: site.clock })),
+            outbox: site.outbox.clone(),
+            recorder: site.recorder.clone(),
         });
         Service { listen: self.listen, desk: Arc::new(desk) }
     }

@@ -87,6 +87,11 @@ impl File {
         self.folder.join(NAME)
     }
 
+    /// How long it is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Whether it can be written on as it is: it was read, and no other process uses it.
     pub fn is_ours(&self) -> bool {
         self.held.is_some() && !self.unread

@@ -59,12 +59,36 @@ struct State {
     queue: Queue,
     /// Messages of this process.
     count: u64,
+    /// What the file holds.
+    bytes: u64,
     /// What is wrong with the disk.
     fault: Option<String>,
     /// Since when the disk has been asked to take something.
     saving: Option<Instant>,
     /// The run ends.
     over: bool,
+}
+
+/// What was counted since the start, and what there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Of each receiver.
+    pub receivers: Vec<ReceiverCounts>,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+/// Of one receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReceiverCounts {
+    /// Its name.
+    pub name: String,
+    /// Messages that wait for it.
+    pub waiting: usize,
+    /// Messages that it acknowledged.
+    pub delivered: u64,
+    /// Messages that it will never have.
+    pub dropped: u64,
 }
 
 /// The thread that writes, for the end of a run.
@@ -107,7 +131,7 @@ impl Outbox {
         getrandom::fill(&mut run)
             .map_err(|e| Error::failed(NAME, format!("the kernel gives no random bytes: {e}"), "check /dev/urandom"))?;
         let shared = Shared {
-            state: Mutex::new(State { queue, count: 0, fault: None, saving: None, over: false }),
+            state: Mutex::new(State { queue, count: 0, bytes: file.bytes(), fault: None, saving: None, over: false }),
             changed: Condvar::new(),
             run: hex::encode(run),
             device: device.to_owned(),
@@ -159,10 +183,29 @@ impl Outbox {
         self.0.changed.notify_all();
     }
 
-    /// Messages that wait for a receiver, and those that went before it had them.
+    /// A receiver's peer refuses for good what [`Outbox::next`] gave, which has this number.
+    pub fn set_aside(&self, receiver: &str, seq: u64) {
+        self.lock().queue.set_aside(receiver, seq);
+        self.0.changed.notify_all();
+    }
+
+    /// Messages that wait for a receiver, and those that it will never have.
     pub fn standing(&self, receiver: &str) -> (usize, u64) {
         let state = self.lock();
         (state.queue.waiting(receiver), state.queue.lost(receiver))
+    }
+
+    /// What was counted, and what there is.
+    pub fn counts(&self) -> Counts {
+        let state = self.lock();
+        let queue = &state.queue;
+        let of = |name: &str| ReceiverCounts {
+            name: name.to_owned(),
+            waiting: queue.waiting(name),
+            delivered: queue.delivered(name),
+            dropped: queue.lost(name),
+        };
+        Counts { receivers: queue.receivers().map(of).collect(), bytes: state.bytes }
     }
 
     /// This device's name.
@@ -170,13 +213,18 @@ impl Outbox {
         &self.0.device
     }
 
-    /// What is wrong: with the disk, or with a receiver that was away for too long.
+    /// What is wrong: with the disk, or with a receiver that was away for too long or refuses messages.
     pub fn fault(&self) -> Option<String> {
         let state = self.lock();
         let slow = state.saving.is_some_and(|since| since.elapsed() > SLOW);
         // The same words while it lasts: every change is told.
         let silent = || format!("the disk has not answered for {} s", SLOW.as_secs());
-        state.fault.clone().or_else(|| slow.then(silent)).or_else(|| state.queue.overflow())
+        state
+            .fault
+            .clone()
+            .or_else(|| slow.then(silent))
+            .or_else(|| state.queue.overflow())
+            .or_else(|| state.queue.refusal())
     }
 
     fn put(&self, alarm: &AlarmEvent) {
@@ -203,6 +251,7 @@ impl Outbox {
             let saved = unsaved.map_or(Ok(()), |unsaved| self.save(&mut file, unsaved));
             let mut state = self.lock();
             state.saving = None;
+            state.bytes = file.bytes();
             let fault = saved.err().map(|error| format!("{}: cannot be written: {error}", file.path().display()));
             retry = fault.as_ref().map(|_| Instant::now() + RETRY);
             match (&state.fault, &fault) {

@@ -16,10 +16,14 @@ struct Receiver {
     name: String,
     /// It has all up to this number.
     done: u64,
+    /// Messages that it acknowledged, since the start.
+    delivered: u64,
     /// Messages that went before it had them.
     lost: u64,
     /// Those of them since it had everything.
     lost_lately: u64,
+    /// It refused a message, and has acknowledged none since.
+    refuses: bool,
 }
 
 /// What is to be written.
@@ -50,7 +54,14 @@ pub struct Queue {
 impl Queue {
     /// An empty one for these receivers. Nothing of it is in any file.
     pub fn new(receivers: &[&str], events_max: usize) -> Self {
-        let receiver = |name: &&str| Receiver { name: (*name).to_owned(), done: 0, lost: 0, lost_lately: 0 };
+        let receiver = |name: &&str| Receiver {
+            name: (*name).to_owned(),
+            done: 0,
+            delivered: 0,
+            lost: 0,
+            lost_lately: 0,
+            refuses: false,
+        };
         Self {
             events_max: events_max.max(1),
             receivers: receivers.iter().map(receiver).collect(),
@@ -130,12 +141,31 @@ impl Queue {
 
     /// A receiver has what its [`Queue::next`] was, which has this number.
     pub fn done(&mut self, receiver: &str, seq: u64) {
-        let before = self.reached(receiver);
-        self.reach(receiver, seq);
-        if self.reached(receiver) > before {
-            self.write_down(Line::Done(receiver.to_owned(), seq));
+        if let Some(known) = self.pass(receiver, seq) {
+            known.delivered += 1;
+            known.refuses = false;
         }
         self.forget_done();
+    }
+
+    /// A receiver will not take what its [`Queue::next`] was, which has this number: it is never given that again.
+    pub fn set_aside(&mut self, receiver: &str, seq: u64) {
+        if let Some(known) = self.pass(receiver, seq) {
+            known.lost += 1;
+            known.refuses = true;
+        }
+        self.forget_done();
+    }
+
+    /// The receiver, if it had not come as far as this number, and now has.
+    fn pass(&mut self, receiver: &str, seq: u64) -> Option<&mut Receiver> {
+        let before = self.reached(receiver);
+        self.reach(receiver, seq);
+        if self.reached(receiver) == before {
+            return None;
+        }
+        self.write_down(Line::Done(receiver.to_owned(), seq));
+        self.receivers.iter_mut().find(|known| known.name == receiver)
     }
 
     /// Messages that wait for a receiver.
@@ -153,11 +183,27 @@ impl Queue {
         self.receivers.iter().find(|known| known.name == receiver).map_or(0, |known| known.lost)
     }
 
+    /// Messages that a receiver acknowledged, since the start.
+    pub fn delivered(&self, receiver: &str) -> u64 {
+        self.receivers.iter().find(|known| known.name == receiver).map_or(0, |known| known.delivered)
+    }
+
+    /// The receivers' names.
+    pub fn receivers(&self) -> impl Iterator<Item = &str> {
+        self.receivers.iter().map(|receiver| receiver.name.as_str())
+    }
+
     /// Who has been away for too long, and what that cost; until it has caught up.
     pub fn overflow(&self) -> Option<String> {
         let behind = self.receivers.iter().find(|receiver| receiver.lost_lately > 0)?;
         let Receiver { name, lost_lately, .. } = behind;
         Some(format!("`{name}` was away for too long: {lost_lately} messages went that it never had"))
+    }
+
+    /// Who refuses what it is sent; until it takes something again.
+    pub fn refusal(&self) -> Option<String> {
+        let refuses = self.receivers.iter().find(|receiver| receiver.refuses)?;
+        Some(format!("`{}` refuses what it is sent, and a message was set aside: the log has its id", refuses.name))
     }
 
     /// What the file lacks, if anything. It counts as written until [`Queue::not_saved`].
@@ -296,11 +342,29 @@ mod tests {
         assert_eq!(drain(&mut queue, "a"), ["r-1"]);
         (2..=5).for_each(|id| start(&mut queue, "x", id));
         assert_eq!((queue.lost("a"), queue.lost("b")), (1, 2));
+        assert_eq!((queue.delivered("a"), queue.delivered("b")), (1, 0));
         assert!(queue.overflow().unwrap().contains("`a` was away"));
         assert_eq!(drain(&mut queue, "a"), ["r-3", "r-4", "r-5"]);
         assert!(queue.overflow().unwrap().contains("`b` was away for too long: 2 messages"));
         assert_eq!(drain(&mut queue, "b"), ["r-3", "r-4", "r-5"]);
         assert_eq!((queue.overflow(), queue.lost("b")), (None, 2));
+    }
+
+    #[test]
+    fn what_is_refused_is_set_aside_counted_and_told_until_something_is_taken() {
+        let (mut queue, mut file) = (queue(10), Vec::new());
+        (1..=3).for_each(|id| start(&mut queue, "x", id));
+        let refused = queue.next("a").unwrap().seq;
+        queue.set_aside("a", refused);
+        queue.set_aside("a", refused);
+        assert_eq!((queue.lost("a"), queue.lost("b"), queue.delivered("a")), (1, 0, 0));
+        assert!(queue.refusal().unwrap().contains("`a` refuses"));
+        // Nor after a restart.
+        save(&mut queue, &mut file);
+        assert_eq!(restarted(&file).next("a").unwrap().seq, refused + 1);
+        assert_eq!(drain(&mut queue, "a"), ["r-2", "r-3"]);
+        assert_eq!((queue.refusal(), queue.lost("a"), queue.delivered("a")), (None, 1, 2));
+        assert_eq!(drain(&mut queue, "b"), ["r-1", "r-2", "r-3"]);
     }
 
     #[test]

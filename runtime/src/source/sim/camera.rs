@@ -126,6 +126,11 @@ impl Camera {
             .plus(self.down.times((y - self.height * 0.5) / self.focal))
     }
 
+    /// Pixels of this picture for one of the usual size: what is given in pixels there times this is as large a share here.
+    pub fn magnification(&self) -> f32 {
+        self.width / super::SIZE.0 as f32
+    }
+
     /// Whether the picture's point lies inside the picture, `margin` pixels from its border.
     pub fn inside(&self, x: f32, y: f32, margin: f32) -> bool {
         (margin..self.width - margin).contains(&x) && (margin..self.height - margin).contains(&y)

@@ -30,8 +30,12 @@ use self::world::Place;
 use super::{Advance, Frame, FrameHeader, PixelFormat, Source, SourceInfo};
 use crate::{Error, Result};
 
-/// Pictures are this large, pixels.
+/// Pictures are this large where the URI says nothing else, pixels.
 pub const SIZE: (u32, u32) = (640, 360);
+/// The smallest pictures in which a road can be seen, pixels.
+pub const SIZE_MIN: (u32, u32) = (64, 36);
+/// The largest, pixels.
+pub const SIZE_MAX: (u32, u32) = (1920, 1080);
 
 /// What went wrong, and when the picture shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,13 +76,13 @@ impl SimSource {
 
     /// A camera on the world of `spec`. With an incident, the world is played through once, unpainted, for the truth.
     pub fn new(spec: SimSpec) -> Self {
-        let place = Arc::new(Place::draw(spec.seed, SIZE));
+        let place = Arc::new(Place::draw(spec.seed, spec.size));
         let scene = Scene::new(&spec, place);
         let truth = spec.incident.and_then(|kind| find_truth(kind, scene.clone(), spec.frames()));
         let info = SourceInfo {
             uri: spec.to_string(),
-            width: SIZE.0,
-            height: SIZE.1,
+            width: spec.size.0,
+            height: spec.size.1,
             rate_hz: Some(f64::from(RATE_HZ)),
             constant_rate: true,
             frames: Some(spec.frames()),
@@ -123,10 +127,10 @@ impl Source for SimSource {
             Some(painter) => painter,
             empty => empty.insert(Painter::new(&self.spec, &self.scene)?),
         };
-        (frame.width, frame.height) = SIZE;
+        (frame.width, frame.height) = self.spec.size;
         frame.format = PixelFormat::Rgb24;
-        frame.stride = SIZE.0 * 3;
-        frame.data.resize((SIZE.0 * SIZE.1 * 3) as usize, 0);
+        frame.stride = frame.width * 3;
+        frame.data.resize((frame.stride * frame.height) as usize, 0);
         painter.paint(&self.scene, &mut frame.data);
         Ok(())
     }

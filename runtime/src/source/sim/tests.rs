@@ -51,6 +51,22 @@ fn the_source_says_what_it_is() {
 }
 
 #[test]
+fn pictures_of_any_size_show_the_same_road() {
+    let mean = |size: &str| {
+        let spec = spec(&format!("sim://?seed=7&seconds=3&rain=yes&{size}"));
+        let (width, height) = spec.size;
+        let data = frames(&spec, &[50]).remove(0);
+        assert_eq!(data.len(), (width * height * 3) as usize, "{size}");
+        data.iter().map(|value| f64::from(*value)).sum::<f64>() / data.len() as f64
+    };
+    let usual = mean("");
+    for size in ["size=64x36", "size=128x72", "size=1280x720"] {
+        let found = mean(size);
+        assert!((found - usual).abs() < 12.0, "{size}: {found}, not {usual}");
+    }
+}
+
+#[test]
 fn the_truth_lies_between_onset_and_end_and_comes_soon() {
     let mut late = Vec::new();
     for kind in IncidentKind::ALL {

@@ -154,7 +154,7 @@ impl Weather {
             noise,
             quality: rng.random_range(50.0..85.0),
             drift: (rng.random_range(0.01..0.07), rng.random_range(14.0..45.0), rng.random_range(0.0..TAU)),
-            shake: if rng.random_bool(0.4) { rng.random_range(0.2..1.1) } else { 0.0 },
+            shake: if rng.random_bool(0.4) { rng.random_range(0.2..1.1) * place.camera.magnification() } else { 0.0 },
             balance: [1.0 + warm, 1.0, 1.0 - warm],
         }
     }

@@ -159,11 +159,11 @@ fn rain(canvas: &mut Canvas, camera: &Camera, weather: &Weather, seed: u64, tick
         (state >> 40) as f32 / 16_777_216.0
     };
     let bright = if weather.light == Light::Night { 0.30 } else { 0.75 };
-    let slant = 0.10;
+    let (slant, scale) = (0.10, camera.magnification());
     for _ in 0..130 {
         let (x, y) = (next() * camera.width, next() * camera.height * 1.1 - 10.0);
-        let long = 7.0 + 22.0 * next() * next();
-        let wide = 0.5 + 0.4 * next();
+        let long = (7.0 + 22.0 * next() * next()) * scale;
+        let wide = (0.5 + 0.4 * next()) * scale;
         let alpha = 0.10 + 0.18 * next();
         let streak = [(x, y), (x + wide, y), (x + wide - slant * long, y + long), (x - slant * long, y + long)];
         canvas.poly(&streak, [bright, bright, bright * 1.03], alpha, false);
