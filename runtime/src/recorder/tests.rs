@@ -169,6 +169,44 @@ fn an_alarm_is_kept_with_what_came_before_and_after() {
     recording.end(PATIENCE);
 }
 
+/// So many alarms, one after the other, and the bytes of the folder when the last of them was put there.
+fn bytes_after(alarms: u64, quota_bytes: u64) -> (u64, Vec<(String, Value)>) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let settings = Settings { limits: Limits { quota_bytes, ..settings.limits }, ..settings };
+    let (recorder, recording) = Recorder::start(settings.clone(), &["north"]).unwrap();
+    let mut outputs = Outputs::default();
+    outputs.push(recorder.output());
+    let mut north = frames(recorder.over(0, Opened::Frames(Box::new(Camera::new()))));
+    for id in 1..=alarms {
+        let start_s = 10.0 * id as f64;
+        pass(&recorder, north.as_mut(), 60);
+        outputs.alarm(&begins("north", id, start_s));
+        pass(&recorder, north.as_mut(), 20);
+        outputs.alarm(&ends("north", id, start_s, start_s + 1.0));
+        pass(&recorder, north.as_mut(), 20);
+        eventually("an alarm is kept", || recorder.counts().kept == id);
+        // The thread has more to do than to count.
+        pass(&recorder, north.as_mut(), 1);
+    }
+    recording.end(PATIENCE);
+    let bytes = kept(&settings).iter().map(|(name, _)| shelf_bytes(&settings.folder.join(name))).sum();
+    (bytes, kept(&settings))
+}
+
+fn shelf_bytes(folder: &Path) -> u64 {
+    std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum()
+}
+
+#[test]
+fn the_quota_holds_when_an_alarm_is_over_and_not_only_when_the_next_begins() {
+    let (one, _) = bytes_after(1, 10_000_000);
+    let (bytes, kept) = bytes_after(2, one * 3 / 2);
+    assert!(one > 1000 && bytes <= one * 3 / 2, "{bytes} bytes, {one} of one");
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].0.starts_with("00000002-"), "the newest stays: {kept:?}");
+}
+
 #[test]
 fn a_stream_that_breaks_and_a_run_that_ends_finish_what_is_recorded() {
     let folder = tempfile::tempdir().unwrap();

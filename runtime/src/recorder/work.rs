@@ -211,8 +211,13 @@ impl Worker {
             Ok(bytes) => {
                 self.shared.kept.fetch_add(1, Ordering::Relaxed);
                 log::info!("{NAME}: {}", film.path.display());
+                let writing = self.writing();
                 if let Some(shelf) = &mut self.shelf {
                     shelf.add(&film.path, bytes);
+                    // Its end, and what is beside its pictures, were not looked at yet; it may be long until the next alarm.
+                    if let Err(error) = shelf.make_room(writing) {
+                        self.fault(&error);
+                    }
                 }
                 self.count();
             }
@@ -243,9 +248,14 @@ impl Worker {
         self.shared.bytes.store(bytes, Ordering::Relaxed);
     }
 
+    /// Bytes of what is being recorded.
+    fn writing(&self) -> u64 {
+        self.cameras.iter().filter_map(|camera| camera.film.as_ref()).map(|film| film.take.bytes()).sum()
+    }
+
     /// Make room for what is being recorded.
     fn room(&mut self) -> io::Result<()> {
-        let writing = self.cameras.iter().filter_map(|camera| camera.film.as_ref()).map(|film| film.take.bytes()).sum();
+        let writing = self.writing();
         let shelf = self.shelf.as_mut().ok_or_else(no_folder)?;
         if shelf.make_room(writing)? {
             return Ok(());
