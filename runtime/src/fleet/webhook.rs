@@ -302,7 +302,7 @@ mod tests {
         let (url, hears) = server(&[422, 200]);
         let (_folder, outbox, _writing) = outbox(&[started("north", 1), ended("north", 1)]);
         let bell = Bell::default();
-        let mut webhook = Webhook::new(&url, SECRET, None, outbox.clone(), bell.clone()).unwrap();
+        let mut webhook = Webhook::new(&url, SECRET, &tls(), outbox.clone(), bell.clone()).unwrap();
         let refused = ureq::Error::StatusCode(422);
         assert!(!webhook.refuses(&refused, 1) && !webhook.refuses(&refused, 1), "not at once");
         webhook.patience = Patience { time: Duration::ZERO, tries: 3 };
