@@ -46,8 +46,8 @@ pub struct SoakArgs {
     /// A day of a device: recorded features and pixels on four cameras each; memory flat, no segment missed, disk within bounds, counters consistent.
     #[arg(long)]
     day: bool,
-    /// Thresholds for 24 false alarms a day, from a day of simulated cameras, held against four days of the same; then, with fewer hours, by the
-    /// shipped model on pictures of full size.
+    /// Thresholds for 24 false alarms a day, from 8 h of each of four simulated cameras, held against 15 h more of each; then, with fewer of them
+    /// and fewer hours, by the shipped model on pictures of full size.
     #[arg(long)]
     calibrate: bool,
     /// Hours of recorded features; 0 leaves them out.
@@ -111,9 +111,10 @@ pub fn run(args: &SoakArgs) -> Result<u8> {
     if args.calibrate {
         run_shown(command("cargo").args(["build", "--workspace", "--all-targets"]))?;
         let test = ["test", "--workspace", "--test", "calibrate", "--", "--nocapture"];
-        for (model, hours) in [("small", "6,24"), ("shipped", "2,4")] {
+        for (model, cameras, hours) in [("small", "4", "8,15"), ("shipped", "2", "3,5")] {
             let mut cargo = command("cargo");
-            cargo.args(test).env("TADPOLE_CALIBRATE_MODEL", model).env("TADPOLE_CALIBRATE_HOURS", hours);
+            cargo.args(test).env("TADPOLE_CALIBRATE_MODEL", model);
+            cargo.env("TADPOLE_CALIBRATE_CAMERAS", cameras).env("TADPOLE_CALIBRATE_HOURS", hours);
             run_shown(&mut cargo)?;
         }
         return Ok(0);

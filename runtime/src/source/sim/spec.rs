@@ -132,7 +132,8 @@ pub struct SimSpec {
 /// # Errors
 /// Says what a size may be.
 pub fn size(text: &str) -> std::result::Result<(u32, u32), String> {
-    let numbers = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    let numbers: Option<(u32, u32)> =
+        text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
     let fits = |(width, height): &(u32, u32)| {
         (SIZE_MIN.0..=SIZE_MAX.0).contains(width)
             && (SIZE_MIN.1..=SIZE_MAX.1).contains(height)
