@@ -69,7 +69,7 @@ fn heads_are_made_compared_and_timed_when_asked() {
 fn training_steps_are_timed_and_two_backends_agree() {
     let text = succeed(
         "tadpole-trainer",
-        ["bench", "--device", "ndarray", "--parity", "--width", "16", "--pairs", "8", "--steps", "1", "--json"],
+        ["bench", "--device", "ndarray", "--parity", "--width", "16", "--pairs", "16", "--steps", "1", "--json"],
     );
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["device"], "ndarray");
