@@ -1,5 +1,6 @@
 //! The fuzz corpora, replayed through what the targets do, by the ordinary compiler. Seeds are made by
-//! `TADPOLE_WRITE_CORPORA=1 cargo test -p system-tests --test corpora`; what a fuzzer found is added by hand, and stays.
+//! `TADPOLE_WRITE_CORPORA=1 cargo test -p system-tests --test corpora`; an input that broke something is added by hand, and stays. `fuzz/found` holds
+//! what a fuzzer came upon in quarters of an hour: for each target the smallest inputs of a set that reaches all that was reached.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,6 +8,7 @@
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -38,6 +40,14 @@ fn replay(target: &str, seeds: Vec<(&str, Vec<u8>)>, run: fn(&[u8])) {
     for file in files {
         println!("{}", file.display());
         run(&std::fs::read(file).unwrap());
+    }
+    let found = system_tests::root().join("fuzz/found").join(format!("{target}.tar"));
+    let mut found = tar::Archive::new(std::fs::File::open(found).unwrap());
+    for input in found.entries().unwrap() {
+        let (mut input, mut bytes) = (input.unwrap(), Vec::new());
+        println!("{target}.tar: {}", input.path().unwrap().display());
+        input.read_to_end(&mut bytes).unwrap();
+        run(&bytes);
     }
 }
 

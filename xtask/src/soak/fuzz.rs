@@ -1,4 +1,4 @@
-//! `cargo xtask soak --fuzz`: each target of `fuzz/` for a while, from its corpus and what earlier runs found (`fuzz/target/found`). What
+//! `cargo xtask soak --fuzz`: each target of `fuzz/` for a while, from its corpus and what earlier runs found (`fuzz/found`, `fuzz/target/found`). What
 //! crashes or hangs lies in `fuzz/artifacts`, and fails the soak; once mended, it goes into the corpus.
 
 use anyhow::{Result, bail};
@@ -28,6 +28,8 @@ pub fn run(targets: &[String], minutes: f64) -> Result<u8> {
         // Inputs that are found go into a folder of their own, so that the corpus stays small: the second folder is only read.
         let found = root().join("fuzz/target/found").join(target);
         std::fs::create_dir_all(&found)?;
+        let kept = root().join("fuzz/found").join(format!("{target}.tar"));
+        run_shown(command("tar").arg("-xf").arg(kept).arg("-C").arg(&found))?;
         let mut fuzz = command("cargo");
         fuzz.args(["+nightly", "fuzz", "run", target]).arg(found).arg(root().join("fuzz/corpus").join(target));
         fuzz.args(["--", &format!("-max_total_time={seconds}"), &format!("-timeout={TIMEOUT_S}")]);
