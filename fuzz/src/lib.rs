@@ -93,23 +93,37 @@ pub fn onnx(data: &[u8]) {
 }
 
 /// Time does not leap by itself while a thread waits for the rest of an upload that never comes. After [`PATIENCE`] of the world's time, while
-/// the answer is held, it is made to.
-fn hurry() -> mpsc::Sender<()> {
-    let (bell, rung) = tokio::sync::oneshot::channel();
-    let (held, over) = mpsc::channel();
-    std::thread::spawn(move || {
-        if over.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let _ = bell.send(());
-        }
-    });
-    tokio::spawn(async move {
-        if rung.await.is_ok() {
-            loop {
-                tokio::time::advance(Duration::from_secs(1)).await;
+/// this is held, it is made to.
+struct Hurry(Option<(mpsc::Sender<()>, std::thread::JoinHandle<()>)>);
+
+impl Hurry {
+    fn begin() -> Self {
+        let (bell, rung) = tokio::sync::oneshot::channel();
+        let (held, over) = mpsc::channel();
+        let waiting = std::thread::spawn(move || {
+            if over.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = bell.send(());
             }
+        });
+        tokio::spawn(async move {
+            if rung.await.is_ok() {
+                loop {
+                    tokio::time::advance(Duration::from_secs(1)).await;
+                }
+            }
+        });
+        Self(Some((held, waiting)))
+    }
+}
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        // A thread that is still there when the target returns is taken for a leak.
+        if let Some((held, waiting)) = self.0.take() {
+            drop(held);
+            let _ = waiting.join();
         }
-    });
-    held
+    }
 }
 
 /// What a client sends who may push, behind the handshake, to a control service with an empty store.
@@ -137,7 +151,7 @@ pub fn http_body(data: &[u8]) {
         let said = data.to_vec();
         // A service that has heard enough closes the connection: then the rest is not said.
         let said = tokio::spawn(async move { mouth.write_all(&said).await.map(|()| mouth) });
-        let hurry = hurry();
+        let hurry = Hurry::begin();
         let mut heard = Vec::new();
         let _ = ear.read_to_end(&mut heard).await;
         let _ = said.await.expect("nothing of ours panics");
