@@ -25,7 +25,7 @@ const ONSET_S: f64 = 55.0;
 
 /// Watch a simulated road on which something goes wrong after 55 s, with the shipped model and a relay in memory.
 ///
-/// Exits 0 only if the first alarm fell inside the incident, or, with --incident none, if there was no alarm.
+/// Exits 0 only if the first alarm began inside the incident, or, with --incident none, if there was no alarm.
 #[derive(Args)]
 pub struct DemoArgs {
     /// Length in seconds.
@@ -132,9 +132,9 @@ pub fn run(args: &DemoArgs) -> Result<bool> {
 
 fn verdict(good: bool, incident: bool, alarm: bool) -> &'static str {
     match (good, incident, alarm) {
-        (true, true, _) => "good: the alarm fell inside the incident, and none before it",
+        (true, true, _) => "good: the alarm began inside the incident, and none before it",
         (true, false, _) => "good: nothing happened, and no alarm was raised",
-        (false, true, true) => "bad: the first alarm fell outside the incident",
+        (false, true, true) => "bad: the first alarm began outside the incident",
         (false, true, false) => "bad: the incident raised no alarm",
         (false, false, _) => "bad: an alarm, and nothing had happened",
     }

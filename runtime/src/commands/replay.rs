@@ -11,7 +11,7 @@ use runtime::clip::Clip;
 use runtime::output::Outputs;
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
 use runtime::pipeline::RuleOverrides;
-use runtime::replay::{Best, Report, Truth};
+use runtime::replay::{Best, Report, Truth, digits};
 use runtime::source::SourceInfo;
 use runtime::source::mask::PrivacyMask;
 use runtime::source::open::{self, Opened};
@@ -141,17 +141,21 @@ pub fn run(args: &ReplayArgs) -> Result<()> {
         return show::print_json(&report);
     }
     println!(
-        "{}: {} frames, {} segments, highest score {:.3}, threshold {:.3}",
+        "{}: {} frames, {} segments, highest score {}, threshold {}",
         args.source,
         watched.scores.last().map_or(0, |row| row.last_frame),
         watched.scores.len(),
-        watched.max_score(),
-        watched.threshold
+        digits(watched.max_score(), 3),
+        digits(watched.threshold, 3)
     );
     for alarm in &watched.alarms {
         println!(
-            "alarm from {:.1} s (frame {}) to {:.1} s (frame {}), highest score {:.3}",
-            alarm.start_s, alarm.first_frame, alarm.end_s, alarm.last_frame, alarm.peak
+            "alarm from {:.1} s (frame {}) to {:.1} s (frame {}), highest score {}",
+            alarm.start_s,
+            alarm.first_frame,
+            alarm.end_s,
+            alarm.last_frame,
+            digits(alarm.peak, 3)
         );
     }
     println!("{} alarms; relay switched {} times", watched.alarms.len(), pin.edges());

@@ -118,5 +118,11 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     files::write(path, bytes).map_err(|error| cannot_write(path, &error))
 }
 
+/// A score, 0 to 1, with `least` digits behind the point, and up to 8 where it would seem to be 1 and is not.
+pub fn digits(score: f32, least: usize) -> String {
+    let seems = |digits: usize| format!("{score:.digits$}");
+    (least..8).map(seems).find(|text| score >= 1.0 || !text.starts_with('1')).unwrap_or_else(|| seems(8))
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! with the highest scores. 1200 x 516 pixels; the same report gives the same bytes.
 
 use super::draw::{Align, Canvas, Font};
-use super::{Report, Thumbnail};
+use super::{Report, Thumbnail, digits};
 use crate::Result;
 
 /// Pictures that fit under the curve.
@@ -84,7 +84,7 @@ impl Plot<'_> {
         self.canvas.text(&self.medium, 20.0, (LEFT, 36.0), Align::Left, INK, &title);
         let frames = if report.frames > 0 { format!("{} frames, ", report.frames) } else { String::new() };
         let top = report.scores.iter().map(|s| s.score).filter(|s| s.is_finite()).reduce(f32::max);
-        let top = top.map_or_else(String::new, |t| format!("  ·  highest score {t:.2}"));
+        let top = top.map_or_else(String::new, |t| format!("  ·  highest score {}", digits(t, 2)));
         let alarms = match report.alarms.len() {
             0 => "no alarm".to_owned(),
             1 => "1 alarm".to_owned(),
@@ -160,7 +160,7 @@ impl Plot<'_> {
         let y = Self::y(report.threshold);
         self.canvas.line(&[(LEFT, y), (RIGHT, y)], 1.5, LIMIT, &[6.0, 4.0]);
         // Above the line at its right end, or below it when it is at the very top.
-        let label = format!("{:.2}", report.threshold);
+        let label = digits(report.threshold, 2);
         let above = if y - TOP > 16.0 { y - 5.0 } else { y + 14.0 };
         self.write(12.0, (RIGHT, above), Align::Right, LIMIT, &label);
     }

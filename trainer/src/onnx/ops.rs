@@ -110,9 +110,14 @@ impl GraphBuilder {
         self.node("Tanh", &[x], vec![])
     }
 
-    /// `1 / (1 + e^-x)`.
+    /// `1 / (1 + e^-x)`, written out. tract has a fit for ONNX's `Sigmoid` that ends at 4.8e-7 (0.23.9: `ssigmoid` clamps `x` to 14.5):
+    /// quiet segments, nine in ten of a calm road, would all score the same, and a curve over all thresholds counts their order.
     pub fn sigmoid(&mut self, x: &Value) -> Value {
-        self.node("Sigmoid", &[x], vec![])
+        let (zero, one) = (self.scalar(0.0), self.scalar(1.0));
+        let negative = self.sub(&zero, x);
+        let power = self.node("Exp", &[&negative], vec![]);
+        let sum = self.add(&one, &power);
+        self.div(&one, &sum)
     }
 
     /// The nearest integer, halves to even; still f32.
