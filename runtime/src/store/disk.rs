@@ -99,6 +99,13 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Of kind `TimedOut` when another keeps it for too long.
     fn lock(&self, file: &Path) -> io::Result<Held>;
+
+    /// Make a file that is there one's own until what is returned is dropped or the process ends; nothing when it is somebody else's, here
+    /// or in another process. It stays one's own under another name.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn own(&self, file: &Path) -> io::Result<Option<Held>>;
 }
 
 /// The file systems of this machine.
@@ -187,6 +194,15 @@ impl Disk for RealDisk {
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
             }
+        }
+    }
+
+    fn own(&self, file: &Path) -> io::Result<Option<Held>> {
+        let file = File::open(file)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Held(Some(file)))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
         }
     }
 }
