@@ -106,12 +106,11 @@ impl Store {
         let own = have.and(own);
         self.sweep(|name| name == LOCAL || have.is_some() && part.ends_with(name))?;
         self.make_room(sha256, bytes - have.unwrap_or(0), &part)?;
-        let own = match own {
-            Some(own) => own,
-            None => {
-                self.disk.create(&part).map_err(|error| failed(&part, "cannot be made", &error))?;
-                self.own(sha256, &part)?
-            }
+        let own = if let Some(own) = own {
+            own
+        } else {
+            self.disk.create(&part).map_err(|error| failed(&part, "cannot be made", &error))?;
+            self.own(sha256, &part)?
         };
         Ok(Incoming { store: self, part, _own: own, sha256: sha256.into(), bytes, have: have.unwrap_or(0) })
     }
