@@ -12,7 +12,7 @@ mod site;
 
 use std::time::{Duration, Instant};
 
-use models::{Kind, release};
+use models::{Kind, release, trained};
 use serde_json::Value;
 use site::{Pole, Site};
 
@@ -36,11 +36,12 @@ fn ends(json: &Value) -> Vec<(&str, &str)> {
 
 #[test]
 fn good_models_stay_and_bad_ones_go() {
-    // Shares of segments within so few are a matter of chance.
+    // The limit of drift is lifted: shares of segments within so few are a matter of chance, and a head that was taught for a second scores
+    // otherwise than one that has learnt. Whether drift is found is for the store's own tests.
     let site = Site::new(&["pole-1", "pole-2"], "stage_s = 5\nsegment_ms = 300\ndrift = 1.0");
+    let second = trained(site.folder.path(), 2, 1);
     let running: Vec<_> = site.poles.iter().map(Pole::start).collect();
     scored(&site, 10);
-    let second = release(site.folder.path(), 2, Kind::Good, 1);
     let (code, json) = site.push(&second);
     assert_eq!((code, ends(&json)), (0, vec![("confirmed", ""); 2]), "{json}");
     assert_eq!(ends(&site.push(&second).1), [("had it already", ""); 2]);

@@ -1,4 +1,4 @@
-//! Models to send: releases of the shipped one, and such as no camera should keep. What is wrong with the bad ones is in the
+//! Models to send: releases of the shipped one, one that is trained on the spot, and such as no camera should keep. What is wrong with the bad ones is in the
 //! model itself: its graphs run, and a camera has to find out.
 
 // Each test uses some of it.
@@ -11,7 +11,7 @@ use firmware_config::sign::SigningKey;
 use prost::Message as _;
 use runtime::bundle::{self, Bundle, demo_keys};
 use sha2::{Digest as _, Sha256};
-use system_tests::shipped;
+use system_tests::{root, shipped, succeed};
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
@@ -56,6 +56,36 @@ pub fn release(folder: &Path, number: u64, kind: Kind, by: u8) -> String {
     let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
     bundle::write(&path, &manifest, &contents, &key(by)).unwrap();
     path.display().to_string()
+}
+
+/// A model that is trained now, behind the shipped extractor, as another release of the shipped model, signed with key `by`; the file's path. Two
+/// simulated roads of 15 s and 20 steps teach it next to nothing, and take seconds: it is a head of its own, and that is all that matters here.
+pub fn trained(folder: &Path, number: u64, by: u8) -> String {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let shipped = Bundle::open(shipped(), &demo_keys()).unwrap();
+    let name = &shipped.manifest.name;
+    let (graph, made, number) = (path("extractor.onnx"), path(&format!("{name}.tadpole")), number.to_string());
+    std::fs::write(&graph, shipped.require_extractor().unwrap()).unwrap();
+    let contract = serde_json::to_vec(&shipped.manifest.contract).unwrap();
+    std::fs::write(path("extractor.contract.json"), contract).unwrap();
+    let (roads, rows, run) = (path("roads"), path("rows"), path("run"));
+    let demo_key = root().join("models/demo-signing-key.pem").display().to_string();
+    let line = |line: &str, more: &[&str]| {
+        succeed("tadpole-trainer", line.split(' ').chain(more.iter().copied()));
+    };
+    line("simulate --videos 2 --seed 5 --min-seconds 15 --max-seconds 16", &[&roads]);
+    line("extract --extractor", &[&graph, &roads, &rows]);
+    line("train --steps 20 --pairs 1 --seed 1 --validation-share 0 --out", &[&run, &rows]);
+    line("export --sign", &[&demo_key, "--extractor", &graph, "--release", &number, "--out", &made, &run]);
+
+    // The cameras trust a key of their own, and the demo key never.
+    let Bundle { manifest, contents, .. } = Bundle::open(&made, &demo_keys()).unwrap();
+    let head = manifest.files.iter().position(|file| file.role == FileRole::Head).unwrap();
+    assert!(shipped.manifest.files.iter().all(|file| file.sha256 != manifest.files[head].sha256), "a head of its own");
+    let signed = path(&format!("trained-{number}-{by}.tadpole"));
+    let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
+    bundle::write(Path::new(&signed), &manifest, &contents, &key(by)).unwrap();
+    signed
 }
 
 /// Matrix products beside the graph, whose result is added, made so small that it changes nothing: 50 thousand million multiplications, so that
