@@ -56,6 +56,7 @@ fn good_models_stay_and_bad_ones_go() {
         (Kind::WrongGolden, 3, 1, "golden"),
         (Kind::Slow, 4, 1, "of at most 300"),
         (Kind::NanOnTheRoad, 5, 1, "NaN"),
+        (Kind::PanicsOnTheRoad, 8, 1, "panicked"),
         (Kind::Good, 6, 9, "trusted"),
         (Kind::Good, 1, 1, "older than release 2"),
     ] {
@@ -83,5 +84,13 @@ fn good_models_stay_and_bad_ones_go() {
     for firmware in running {
         let (_, said) = firmware.stop();
         assert!(!said.contains("degraded"), "{said}");
+    }
+    // Why a model went stands in the journal too.
+    for pole in &site.poles {
+        let journal = std::fs::read_to_string(pole.config.with_file_name("events.jsonl")).unwrap();
+        for (number, reason) in [(3, "golden"), (4, "of at most 300"), (5, "NaN"), (8, "panicked")] {
+            let name = format!("release {number} was dropped");
+            assert!(journal.lines().any(|line| line.contains(&name) && line.contains(reason)), "{name}: {journal}");
+        }
     }
 }

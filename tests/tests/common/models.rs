@@ -32,6 +32,8 @@ pub enum Kind {
     Slow,
     /// It computes what it should on its golden clip, and NaN on what a road looks like.
     NanOnTheRoad,
+    /// It computes what it should on its golden clip, and has the engine panic at what a road looks like.
+    PanicsOnTheRoad,
 }
 
 /// The shipped model as another release and of another kind, signed with key `by`; the file's path.
@@ -46,6 +48,10 @@ pub fn release(folder: &Path, number: u64, kind: Kind, by: u8) -> String {
         Kind::NanOnTheRoad => {
             let golden = manifest.golden.extractor.as_ref().unwrap().row[0];
             contents[file] = nan_unless_near(&contents[file], golden);
+        }
+        Kind::PanicsOnTheRoad => {
+            let golden = manifest.golden.extractor.as_ref().unwrap().row[0];
+            contents[file] = panic_unless_near(&contents[file], golden);
         }
     }
     if let Some(input) = &mut manifest.contract.input {
@@ -121,13 +127,7 @@ fn slow(onnx: &[u8], width: usize) -> Vec<u8> {
 fn nan_unless_near(onnx: &[u8], golden: f32) -> Vec<u8> {
     extended(onnx, |row, out| {
         let mut first = node("Gather", &[row, "nan_first"], "nan_number");
-        let axis = AttributeProto {
-            name: "axis".into(),
-            r#type: AttributeType::Int as i32,
-            i: 1,
-            ..AttributeProto::default()
-        };
-        first.attribute.push(axis);
+        first.attribute.push(attribute("axis", 1));
         let nodes = vec![
             first,
             node("Sub", &["nan_number", "nan_golden"], "nan_off"),
@@ -148,6 +148,43 @@ fn nan_unless_near(onnx: &[u8], golden: f32) -> Vec<u8> {
             tensor("nan_golden", &[], golden),
             tensor("nan_near", &[], 0.01),
             tensor("nan_tiny", &[], 1e-9),
+        ];
+        (nodes, weights)
+    })
+}
+
+/// `row + row[far, 0]` with `far = (row[0] - golden)^2 > 1/100`, made small: as soon as the row's first number is another than the golden clip's, a
+/// row is asked for that there is not. tract leaves it to an array's bounds to find that out, and those panic.
+fn panic_unless_near(onnx: &[u8], golden: f32) -> Vec<u8> {
+    extended(onnx, |row, out| {
+        let mut first = node("Gather", &[row, "panic_first"], "panic_number");
+        first.attribute.push(attribute("axis", 1));
+        let mut far = node("Cast", &["panic_is_far"], "panic_far");
+        far.attribute.push(attribute("to", DataType::Int64 as i64));
+        let mut taken = node("GatherElements", &[row, "panic_far"], "panic_taken");
+        taken.attribute.push(attribute("axis", 0));
+        let nodes = vec![
+            first,
+            node("Sub", &["panic_number", "panic_golden"], "panic_off"),
+            node("Mul", &["panic_off", "panic_off"], "panic_square"),
+            node("Less", &["panic_near", "panic_square"], "panic_is_far"),
+            far,
+            taken,
+            node("Mul", &["panic_taken", "panic_tiny"], "panic_small"),
+            node("Add", &[row, "panic_small"], out),
+        ];
+        let first = TensorProto {
+            name: "panic_first".into(),
+            data_type: DataType::Int64 as i32,
+            dims: vec![1],
+            int64_data: vec![0],
+            ..TensorProto::default()
+        };
+        let weights = vec![
+            first,
+            tensor("panic_golden", &[], golden),
+            tensor("panic_near", &[], 0.01),
+            tensor("panic_tiny", &[], 1e-9),
         ];
         (nodes, weights)
     })
@@ -178,6 +215,10 @@ fn node(op: &str, input: &[&str], output: &str) -> NodeProto {
         output: vec![output.to_owned()],
         ..NodeProto::default()
     }
+}
+
+fn attribute(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
 }
 
 fn tensor(name: &str, shape: &[usize], value: f32) -> TensorProto {
