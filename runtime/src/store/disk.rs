@@ -23,7 +23,16 @@ pub struct Entry {
 }
 
 /// Held until it is dropped.
-pub struct Held(#[expect(dead_code, reason = "its drop is what it is for")] Option<File>);
+pub struct Held(Option<File>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing the file would do, but for a child process that is being started just now: it has it open until it runs its program.
+        if let Some(file) = &self.0 {
+            let _ = file.unlock();
+        }
+    }
+}
 
 impl Held {
     /// For disks that one process alone uses.
