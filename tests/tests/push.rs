@@ -12,7 +12,7 @@ mod site;
 
 use std::time::{Duration, Instant};
 
-use models::{Kind, release};
+use models::{Kind, release, trained};
 use serde_json::Value;
 use site::{Pole, Site};
 
@@ -36,11 +36,12 @@ fn ends(json: &Value) -> Vec<(&str, &str)> {
 
 #[test]
 fn good_models_stay_and_bad_ones_go() {
-    // Shares of segments within so few are a matter of chance.
+    // The limit of drift is lifted: shares of segments within so few are a matter of chance, and a head that was taught for a second scores
+    // otherwise than one that has learnt. Whether drift is found is for the store's own tests.
     let site = Site::new(&["pole-1", "pole-2"], "stage_s = 5\nsegment_ms = 300\ndrift = 1.0");
+    let second = trained(site.folder.path(), 2, 1);
     let running: Vec<_> = site.poles.iter().map(Pole::start).collect();
     scored(&site, 10);
-    let second = release(site.folder.path(), 2, Kind::Good, 1);
     let (code, json) = site.push(&second);
     assert_eq!((code, ends(&json)), (0, vec![("confirmed", ""); 2]), "{json}");
     assert_eq!(ends(&site.push(&second).1), [("had it already", ""); 2]);
@@ -55,6 +56,7 @@ fn good_models_stay_and_bad_ones_go() {
         (Kind::WrongGolden, 3, 1, "golden"),
         (Kind::Slow, 4, 1, "of at most 300"),
         (Kind::NanOnTheRoad, 5, 1, "NaN"),
+        (Kind::PanicsOnTheRoad, 8, 1, "panicked"),
         (Kind::Good, 6, 9, "trusted"),
         (Kind::Good, 1, 1, "older than release 2"),
     ] {
@@ -82,5 +84,13 @@ fn good_models_stay_and_bad_ones_go() {
     for firmware in running {
         let (_, said) = firmware.stop();
         assert!(!said.contains("degraded"), "{said}");
+    }
+    // Why a model went stands in the journal too.
+    for pole in &site.poles {
+        let journal = std::fs::read_to_string(pole.config.with_file_name("events.jsonl")).unwrap();
+        for (number, reason) in [(3, "golden"), (4, "of at most 300"), (5, "NaN"), (8, "panicked")] {
+            let name = format!("release {number} was dropped");
+            assert!(journal.lines().any(|line| line.contains(&name) && line.contains(reason)), "{name}: {journal}");
+        }
     }
 }

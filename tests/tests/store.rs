@@ -132,6 +132,34 @@ fn a_run_that_is_killed_on_trial_goes_back_by_itself() {
     assert!(journal.contains("release 3 was reverted"), "{journal}");
 }
 
+#[test]
+fn a_model_that_panics_in_its_place_gives_way_to_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    model(&config, &["install", &release(folder.path(), 1, 1)]);
+    model(&config, &["activate"]);
+    // What it makes of its golden clip is well: the proof finds nothing.
+    model(&config, &["install", &models::release(folder.path(), 2, Kind::PanicsOnTheRoad, 1)]);
+    model(&config, &["activate", "--at-start"]);
+    assert_eq!(list(&config)["current"]["release"], 2);
+    // There is no model beside it to change places with: the run ends, for a new start.
+    let (code, told) = Firmware::start(Path::new(&config)).end();
+    assert_ne!(code, Some(0), "{told}");
+    let held = list(&config);
+    assert_eq!((&held["current"]["release"], &held["trial"]), (&1.into(), &Value::Null), "{told}");
+    let reason = held["past"].as_array().unwrap().last().unwrap()["reason"].to_string();
+    assert!(reason.contains("panicked"), "{reason}");
+    let journal = std::fs::read_to_string(folder.path().join("events.jsonl")).unwrap();
+    let why = |line: &str| line.contains("release 2 was reverted") && line.contains("panicked");
+    assert!(journal.lines().any(why), "{journal}");
+    // The camera goes on, for longer than the other one took to panic.
+    let mut firmware = Firmware::start(Path::new(&config));
+    firmware.wait_for("extractor runs on");
+    std::thread::sleep(Duration::from_secs(3));
+    let (_, told) = firmware.stop();
+    assert!(!told.contains("panicked"), "{told}");
+}
+
 /// Whatever is killed whenever, a model is there afterwards.
 #[test]
 fn commands_that_are_killed_at_any_time_leave_a_model() {

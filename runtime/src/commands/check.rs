@@ -201,8 +201,8 @@ fn check_fleet(config: &Config, path: &Path) -> Result<String> {
 
 #[cfg(not(feature = "fleet"))]
 fn check_fleet(config: &Config, _: &Path) -> Result<String> {
-    let asked = config.hawkbit.is_some() || config.output.mqtt.is_some();
-    let told = "; this build has no [hawkbit] and no [output.mqtt] (cargo feature `fleet`)";
+    let asked = config.hawkbit.is_some() || config.output.mqtt.is_some() || config.output.webhook.is_some();
+    let told = "; this build has no [hawkbit], [output.mqtt] and [output.webhook] (cargo feature `fleet`)";
     Ok(if asked { told.into() } else { String::new() })
 }
 
@@ -300,6 +300,31 @@ mod tests {
         assert!(check(&path).unwrap_err().to_string().contains("no secret of one line"));
         fs::write(folder.path().join("p"), "word\n").unwrap();
         assert!(!check(&path).unwrap().contains("/p is"));
+    }
+
+    #[cfg(feature = "fleet")]
+    #[test]
+    fn the_webhooks_secret_and_authority_are_read_and_told_of_by_file_and_key() {
+        let more =
+            "[output.webhook]\nurl = \"https://h/in\"\nsecret_file = \"s\"\nca = \"c\"\n[outbox]\npath = \"o\"\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, config("sim://") + more).unwrap();
+        let line = check(&path).unwrap();
+        assert!(line.contains("/s is not on this machine") && line.contains("/c is not on this machine"), "{line}");
+        for (file, content, problem) in [
+            ("s", "two\nlines of a secret", "/s: `output.webhook.secret_file` holds no secret of one line"),
+            ("s", "short", "/s: `output.webhook.secret_file` holds no secret of at least 16 bytes"),
+            ("c", "no certificate", "/c: `output.webhook.ca` holds no certificate"),
+        ] {
+            fs::write(folder.path().join(file), content).unwrap();
+            let told = check(&path).unwrap_err().to_string();
+            assert!(told.contains(problem), "{told}");
+            fs::remove_file(folder.path().join(file)).unwrap();
+        }
+        fs::write(folder.path().join("s"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let line = check(&path).unwrap();
+        assert!(!line.contains("/s is") && line.contains("/c is"), "{line}");
     }
 
     #[test]

@@ -29,8 +29,6 @@ pub(crate) struct Guest {
     pub(crate) stream: TcpStream,
     /// Its address and port.
     pub(crate) peer: SocketAddr,
-    /// By what it is counted.
-    pub(crate) origin: IpAddr,
     /// To be held as long as it stays.
     pub(crate) seat: Seat,
 }
@@ -56,7 +54,7 @@ impl Door {
             let allowed = self.rates.as_mut().is_none_or(|rates| rates.take(origin, clock.now()));
             let seat = if allowed { self.seats.take(origin) } else { None };
             if let Some(seat) = seat {
-                return Guest { stream, peer, origin, seat };
+                return Guest { stream, peer, seat };
             }
             log::debug!("{}: {peer} has too many connections", self.name);
         }

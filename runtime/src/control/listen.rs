@@ -26,7 +26,7 @@ pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, desk: 
     let gate = Arc::new(Gate::new(&desk));
     let mut door = Door::new(NAME, listener, Some(limits::CONNECTION_RATE));
     loop {
-        let Guest { stream, peer, seat, .. } = door.next(&*desk.clock).await;
+        let Guest { stream, peer, seat } = door.next(&*desk.clock).await;
         let (acceptor, gate) = (acceptor.clone(), Arc::clone(&gate));
         tokio::spawn(async move {
             if timeout(limits::CONNECTION_MAX, serve(stream, peer, &acceptor, &gate)).await.is_err() {

@@ -37,7 +37,7 @@ pub fn address(listen: SocketAddr) -> Result<SocketAddr> {
 pub(super) async fn accept(listener: TcpListener, desk: Arc<Desk>) {
     let mut door = Door::new(super::NAME, listener, None);
     loop {
-        let Guest { stream, peer, seat, .. } = door.next(&*desk.clock).await;
+        let Guest { stream, peer, seat } = door.next(&*desk.clock).await;
         let desk = Arc::clone(&desk);
         tokio::spawn(async move {
             let answer = |request: hyper::Request<_>| {

@@ -455,6 +455,23 @@ fn a_refusal_is_heard_by_a_client_that_sends_all_the_same() {
 }
 
 #[test]
+fn an_upload_and_a_download_let_each_other_be() {
+    let service = Running::new();
+    let (bytes, other) = (bundle_of(2), bundle_of(3));
+    // As the hawkBit client does, which has a store of its own in the same folder.
+    let fetching = Store::new(service.store().folder());
+    let mut part = fetching.receive(&sha256(&bytes), bytes.len() as u64).unwrap();
+    part.write(&bytes[..1000]).unwrap();
+    // The same bundle: whoever has begun goes on, and the other tries again.
+    let told = service.put(&id_of(2), &bytes, 1000..bytes.len());
+    assert_eq!((told.status, told.kind()), (429, "busy"), "{told:?}");
+    // Another one: both arrive.
+    assert_eq!(service.put(&id_of(3), &other, 0..other.len()).status, 201);
+    part.write(&bytes[1000..]).unwrap();
+    assert_eq!(part.finish(&trust()).unwrap().model.id, id_of(2));
+}
+
+#[test]
 fn one_upload_at_a_time() {
     let service = Running::new();
     let (bytes, id) = (bundle_of(2), id_of(2));

@@ -28,6 +28,7 @@ use tokio::time::timeout;
 use super::models::{at_store, no_store};
 use super::problem::{Kind, OFFSET, Problem};
 use super::{Desk, NAME, limits};
+use crate::ErrorKind;
 use crate::store::receive::{Installed, RECEIVED_BYTES_MAX};
 use crate::store::{Model, State as Record, Store, Trust};
 
@@ -204,7 +205,12 @@ fn take(
         return Ok(Taken::Already(model, state));
     }
     check_offset(piece, store.arrived(&piece.sha256)?)?;
-    let mut incoming = store.receive(&piece.sha256, piece.total)?;
+    let mut incoming = store.receive(&piece.sha256, piece.total).map_err(|error| {
+        // Somebody else receives it, such as the hawkBit client, or holds the store: that passes.
+        let passes = error.kind == ErrorKind::Unavailable;
+        let problem = Problem::from(error);
+        if passes { Problem { kind: Kind::Busy, ..problem } } else { problem }
+    })?;
     check_offset(piece, incoming.have())?;
     if open.send(()).is_err() {
         return Ok(Taken::Part(incoming.have()));

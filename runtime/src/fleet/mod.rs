@@ -183,20 +183,34 @@ impl Fleet {
 /// Read the tokens, passwords and authorities that a config names and that are on this machine; those that are not come back.
 ///
 /// # Errors
-/// As [`Fleet::start`] would refuse them.
+/// As [`Fleet::start`] would refuse them, with the file and the config's key.
 pub fn check(config: &Config, beside: impl Fn(&str) -> PathBuf) -> Result<Vec<PathBuf>> {
-    let (hawkbit, mqtt) = (config.hawkbit.as_ref(), config.output.mqtt.as_ref());
-    let secrets = [hawkbit.map(|hawkbit| &hawkbit.token_file), mqtt.and_then(|mqtt| mqtt.password_file.as_ref())];
-    let authorities = [hawkbit.and_then(|hawkbit| hawkbit.ca.as_ref()), mqtt.and_then(|mqtt| mqtt.ca.as_ref())];
-    let secrets = secrets.into_iter().flatten().map(|file| (beside(file), true));
-    let authorities = authorities.into_iter().flatten().map(|file| (beside(file), false));
+    type Check = fn(&Path) -> Result<()>;
+    let is_secret: Check = |file| secret(file).map(|_| ());
+    let signs: Check = |file| webhook::check_secret(&secret(file)?);
+    let is_authority: Check = |file| tls::roots(Some(tls::authority(file)?)).map(|_| ());
+    let (hawkbit, mqtt, webhook) =
+        (config.hawkbit.as_ref(), config.output.mqtt.as_ref(), config.output.webhook.as_ref());
+    let named = [
+        ("hawkbit.token_file", hawkbit.map(|hawkbit| &hawkbit.token_file), is_secret),
+        ("hawkbit.ca", hawkbit.and_then(|hawkbit| hawkbit.ca.as_ref()), is_authority),
+        ("output.mqtt.password_file", mqtt.and_then(|mqtt| mqtt.password_file.as_ref()), is_secret),
+        ("output.mqtt.ca", mqtt.and_then(|mqtt| mqtt.ca.as_ref()), is_authority),
+        ("output.webhook.secret_file", webhook.map(|webhook| &webhook.secret_file), signs),
+        ("output.webhook.ca", webhook.and_then(|webhook| webhook.ca.as_ref()), is_authority),
+    ];
     let mut absent = Vec::new();
-    for (file, is_secret) in secrets.chain(authorities) {
-        match file.try_exists() {
-            Ok(false) => absent.push(file),
-            _ if is_secret => _ = secret(&file)?,
-            _ => _ = tls::roots(Some(tls::authority(&file)?))?,
+    for (key, file, check) in named {
+        let Some(file) = file.map(|file| beside(file)) else { continue };
+        if matches!(file.try_exists(), Ok(false)) {
+            absent.push(file);
+            continue;
         }
+        check(&file).map_err(|error| Error {
+            subject: file.display().to_string(),
+            problem: format!("`{key}` {}", error.problem),
+            ..error
+        })?;
     }
     Ok(absent)
 }

@@ -160,6 +160,14 @@ impl Webhook {
     }
 }
 
+/// Whether a secret will do.
+///
+/// # Errors
+/// Of kind `InvalidInput` when it will not.
+pub(super) fn check_secret(secret: &str) -> Result<()> {
+    key(secret).map(|_| ())
+}
+
 /// What signs: of `whsec_BASE64`, the bytes behind it; of any other text, the text.
 fn key(secret: &str) -> Result<hmac::Key> {
     let bytes = match secret.strip_prefix(SECRET_PREFIX) {

@@ -17,8 +17,8 @@ pub async fn accept(listener: TcpListener, desk: Arc<Desk>) {
     let gate = Arc::new(Gate::new(&desk));
     let mut door = Door::new(NAME, listener, Some(limits::CONNECTION_RATE));
     loop {
-        let Guest { stream, peer, origin, seat } = door.next(&*desk.clock).await;
-        let gate = Arc::clone(&gate);
+        let Guest { stream, peer, seat } = door.next(&*desk.clock).await;
+        let (gate, origin) = (Arc::clone(&gate), limits::origin(peer.ip()));
         tokio::spawn(async move {
             let served = http(NAME, stream, peer, |request| Arc::clone(&gate).pass(origin, request.map(Body::new)));
             if timeout(limits::CONNECTION_MAX, served).await.is_err() {

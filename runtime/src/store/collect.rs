@@ -26,8 +26,16 @@ impl Store {
         self.remove_others(&self.blobs(), |name| state.named().any(|model| model.blob == name))
     }
 
+    /// Remove what is left in `incoming/` of bundles that nobody receives now, but for those to `keep`. For those who hold the lock.
+    pub(super) fn sweep(&self, keep: impl Fn(&str) -> bool) -> Result<()> {
+        let folder = self.incoming();
+        // What cannot be told apart from a part in use is kept: another sweep will come.
+        let free = |name: &str| matches!(self.disk.own(&folder.join(name)), Ok(Some(_)));
+        self.remove_others(&folder, |name| keep(name) || !free(name)).map(|_| ())
+    }
+
     /// Remove all files of a folder but those to `keep`; returns how many bytes they had.
-    pub(super) fn remove_others(&self, folder: &Path, keep: impl Fn(&str) -> bool) -> Result<u64> {
+    fn remove_others(&self, folder: &Path, keep: impl Fn(&str) -> bool) -> Result<u64> {
         let mut freed = 0;
         let entries = self.disk.list(folder).map_err(|error| failed(folder, "cannot be listed", &error))?;
         for entry in entries.into_iter().filter(|entry| !keep(&entry.name)) {
@@ -39,7 +47,7 @@ impl Store {
     }
 
     /// See to it that `bytes` more fit into quota and disk, at the expense of what nobody names, parts of other bundles than `part`
-    /// among it, and then of a candidate that is not on trial.
+    /// that nobody receives among it, and then of a candidate that is not on trial.
     pub(super) fn make_room(&self, subject: &str, bytes: u64, part: &Path) -> Result<()> {
         if bytes > RECEIVED_BYTES_MAX {
             let problem = format!("has {bytes} bytes, more than the {RECEIVED_BYTES_MAX} that a bundle may have");
@@ -48,7 +56,7 @@ impl Store {
         if self.lack(bytes)?.is_none() {
             return Ok(());
         }
-        self.remove_others(&self.incoming(), |name| part.ends_with(name))?;
+        self.sweep(|name| part.ends_with(name))?;
         self.collect_held()?;
         if self.lack(bytes)?.is_some() && self.state()?.trial.is_none_or(|trial| trial.stage.switched()) {
             self.change_held(|state| {

@@ -23,7 +23,16 @@ pub struct Entry {
 }
 
 /// Held until it is dropped.
-pub struct Held(#[expect(dead_code, reason = "its drop is what it is for")] Option<File>);
+pub struct Held(Option<File>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing the file would do, but for a child process that is being started just now: it has it open until it runs its program.
+        if let Some(file) = &self.0 {
+            let _ = file.unlock();
+        }
+    }
+}
 
 impl Held {
     /// For disks that one process alone uses.
@@ -99,6 +108,13 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Of kind `TimedOut` when another keeps it for too long.
     fn lock(&self, file: &Path) -> io::Result<Held>;
+
+    /// Make a file that is there one's own until what is returned is dropped or the process ends; nothing when it is somebody else's, here
+    /// or in another process. It stays one's own under another name.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn own(&self, file: &Path) -> io::Result<Option<Held>>;
 }
 
 /// The file systems of this machine.
@@ -187,6 +203,15 @@ impl Disk for RealDisk {
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
             }
+        }
+    }
+
+    fn own(&self, file: &Path) -> io::Result<Option<Held>> {
+        let file = File::open(file)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Held(Some(file)))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
         }
     }
 }

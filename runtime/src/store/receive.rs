@@ -16,6 +16,7 @@ use firmware_config::config::EngineChoice;
 use firmware_config::manifest::{BUNDLE_BYTES_MAX, Manifest, TargetEngine};
 use sha2::{Digest as _, Sha256};
 
+use super::disk::Held;
 use super::{CHECK_DISK, Model, Store, Trust, failed};
 use crate::bundle::Bundle;
 use crate::{Error, Result};
@@ -36,10 +37,13 @@ pub struct Installed {
     pub manifest: Manifest,
 }
 
-/// A bundle that arrives piece by piece; what has arrived stays when this is dropped, and is gone on with.
+/// A bundle that arrives piece by piece; what has arrived stays when this is dropped, and is gone on with. Until then nobody else writes
+/// or removes it.
 pub struct Incoming<'s> {
     store: &'s Store,
     part: PathBuf,
+    /// Keeps others off the part.
+    _own: Held,
     sha256: String,
     bytes: u64,
     have: u64,
@@ -81,11 +85,11 @@ impl Store {
         done
     }
 
-    /// Begin or go on to receive the bundle of `bytes` bytes whose SHA-256 is `sha256`, hexadecimal. One arrives at a
-    /// time: what is left of another is removed.
+    /// Begin or go on to receive the bundle of `bytes` bytes whose SHA-256 is `sha256`, hexadecimal. What is left of others is removed,
+    /// if nobody receives it now: a push and a download may go on beside each other, in one process or in several.
     ///
     /// # Errors
-    /// When that is no hash, there is no room, or the disk refuses.
+    /// When that is no hash, there is no room, or the disk refuses; of kind `Unavailable` while somebody else receives the same bundle.
     pub fn receive(&self, sha256: &str, bytes: u64) -> Result<Incoming<'_>> {
         if sha256.len() != 64 || !sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(Error::invalid(sha256, "is no SHA-256", "send 64 small hexadecimal digits"));
@@ -94,14 +98,27 @@ impl Store {
         let part = self.incoming().join(format!("{sha256}.part"));
         let entries = self.disk.list(&self.incoming());
         let entries = entries.map_err(|error| failed(&self.incoming(), "cannot be listed", &error))?;
-        let have =
-            entries.iter().find(|entry| part.ends_with(&entry.name) && entry.bytes <= bytes).map(|part| part.bytes);
-        self.remove_others(&self.incoming(), |name| name == LOCAL || have.is_some() && part.ends_with(name))?;
+        let lies = entries.iter().find(|entry| part.ends_with(&entry.name)).map(|part| part.bytes);
+        // Owned before anything is removed, and others are asked only by those who hold the lock: it cannot vanish in between.
+        let own = lies.map(|_| self.own(sha256, &part)).transpose()?;
+        let have = lies.filter(|have| *have <= bytes);
+        // A longer one than the bundle is of no use to anyone.
+        let own = have.and(own);
+        self.sweep(|name| name == LOCAL || have.is_some() && part.ends_with(name))?;
         self.make_room(sha256, bytes - have.unwrap_or(0), &part)?;
-        if have.is_none() {
+        let own = if let Some(own) = own {
+            own
+        } else {
             self.disk.create(&part).map_err(|error| failed(&part, "cannot be made", &error))?;
-        }
-        Ok(Incoming { store: self, part, sha256: sha256.into(), bytes, have: have.unwrap_or(0) })
+            self.own(sha256, &part)?
+        };
+        Ok(Incoming { store: self, part, _own: own, sha256: sha256.into(), bytes, have: have.unwrap_or(0) })
+    }
+
+    /// Make a part one's own; `subject` is its bundle.
+    fn own(&self, subject: &str, part: &Path) -> Result<Held> {
+        let own = self.disk.own(part).map_err(|error| failed(part, "cannot be locked", &error))?;
+        own.ok_or_else(|| Error::unavailable(subject, "is being received by somebody else", "try again in a while"))
     }
 
     /// How many bytes of the bundle with this SHA-256 have arrived so far, without touching anything.

@@ -1,4 +1,4 @@
-//! Models to send: releases of the shipped one, and such as no camera should keep. What is wrong with the bad ones is in the
+//! Models to send: releases of the shipped one, one that is trained on the spot, and such as no camera should keep. What is wrong with the bad ones is in the
 //! model itself: its graphs run, and a camera has to find out.
 
 // Each test uses some of it.
@@ -11,7 +11,7 @@ use firmware_config::sign::SigningKey;
 use prost::Message as _;
 use runtime::bundle::{self, Bundle, demo_keys};
 use sha2::{Digest as _, Sha256};
-use system_tests::shipped;
+use system_tests::{root, shipped, succeed};
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
@@ -32,6 +32,8 @@ pub enum Kind {
     Slow,
     /// It computes what it should on its golden clip, and NaN on what a road looks like.
     NanOnTheRoad,
+    /// It computes what it should on its golden clip, and has the engine panic at what a road looks like.
+    PanicsOnTheRoad,
 }
 
 /// The shipped model as another release and of another kind, signed with key `by`; the file's path.
@@ -47,6 +49,10 @@ pub fn release(folder: &Path, number: u64, kind: Kind, by: u8) -> String {
             let golden = manifest.golden.extractor.as_ref().unwrap().row[0];
             contents[file] = nan_unless_near(&contents[file], golden);
         }
+        Kind::PanicsOnTheRoad => {
+            let golden = manifest.golden.extractor.as_ref().unwrap().row[0];
+            contents[file] = panic_unless_near(&contents[file], golden);
+        }
     }
     if let Some(input) = &mut manifest.contract.input {
         input.extractor_sha256 = hex::encode(Sha256::digest(&contents[file]));
@@ -56,6 +62,36 @@ pub fn release(folder: &Path, number: u64, kind: Kind, by: u8) -> String {
     let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
     bundle::write(&path, &manifest, &contents, &key(by)).unwrap();
     path.display().to_string()
+}
+
+/// A model that is trained now, behind the shipped extractor, as another release of the shipped model, signed with key `by`; the file's path. Two
+/// simulated roads of 15 s and 20 steps teach it next to nothing, and take seconds: it is a head of its own, and that is all that matters here.
+pub fn trained(folder: &Path, number: u64, by: u8) -> String {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let shipped = Bundle::open(shipped(), &demo_keys()).unwrap();
+    let name = &shipped.manifest.name;
+    let (graph, made, number) = (path("extractor.onnx"), path(&format!("{name}.tadpole")), number.to_string());
+    std::fs::write(&graph, shipped.require_extractor().unwrap()).unwrap();
+    let contract = serde_json::to_vec(&shipped.manifest.contract).unwrap();
+    std::fs::write(path("extractor.contract.json"), contract).unwrap();
+    let (roads, rows, run) = (path("roads"), path("rows"), path("run"));
+    let demo_key = root().join("models/demo-signing-key.pem").display().to_string();
+    let line = |line: &str, more: &[&str]| {
+        succeed("tadpole-trainer", line.split(' ').chain(more.iter().copied()));
+    };
+    line("simulate --videos 2 --seed 5 --min-seconds 15 --max-seconds 16", &[&roads]);
+    line("extract --extractor", &[&graph, &roads, &rows]);
+    line("train --steps 20 --pairs 1 --seed 1 --validation-share 0 --out", &[&run, &rows]);
+    line("export --sign", &[&demo_key, "--extractor", &graph, "--release", &number, "--out", &made, &run]);
+
+    // The cameras trust a key of their own, and the demo key never.
+    let Bundle { manifest, contents, .. } = Bundle::open(&made, &demo_keys()).unwrap();
+    let head = manifest.files.iter().position(|file| file.role == FileRole::Head).unwrap();
+    assert!(shipped.manifest.files.iter().all(|file| file.sha256 != manifest.files[head].sha256), "a head of its own");
+    let signed = path(&format!("trained-{number}-{by}.tadpole"));
+    let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
+    bundle::write(Path::new(&signed), &manifest, &contents, &key(by)).unwrap();
+    signed
 }
 
 /// Matrix products beside the graph, whose result is added, made so small that it changes nothing: 50 thousand million multiplications, so that
@@ -91,13 +127,7 @@ fn slow(onnx: &[u8], width: usize) -> Vec<u8> {
 fn nan_unless_near(onnx: &[u8], golden: f32) -> Vec<u8> {
     extended(onnx, |row, out| {
         let mut first = node("Gather", &[row, "nan_first"], "nan_number");
-        let axis = AttributeProto {
-            name: "axis".into(),
-            r#type: AttributeType::Int as i32,
-            i: 1,
-            ..AttributeProto::default()
-        };
-        first.attribute.push(axis);
+        first.attribute.push(attribute("axis", 1));
         let nodes = vec![
             first,
             node("Sub", &["nan_number", "nan_golden"], "nan_off"),
@@ -118,6 +148,43 @@ fn nan_unless_near(onnx: &[u8], golden: f32) -> Vec<u8> {
             tensor("nan_golden", &[], golden),
             tensor("nan_near", &[], 0.01),
             tensor("nan_tiny", &[], 1e-9),
+        ];
+        (nodes, weights)
+    })
+}
+
+/// `row + row[far, 0]` with `far = (row[0] - golden)^2 > 1/100`, made small: as soon as the row's first number is another than the golden clip's, a
+/// row is asked for that there is not. tract leaves it to an array's bounds to find that out, and those panic.
+fn panic_unless_near(onnx: &[u8], golden: f32) -> Vec<u8> {
+    extended(onnx, |row, out| {
+        let mut first = node("Gather", &[row, "panic_first"], "panic_number");
+        first.attribute.push(attribute("axis", 1));
+        let mut far = node("Cast", &["panic_is_far"], "panic_far");
+        far.attribute.push(attribute("to", DataType::Int64 as i64));
+        let mut taken = node("GatherElements", &[row, "panic_far"], "panic_taken");
+        taken.attribute.push(attribute("axis", 0));
+        let nodes = vec![
+            first,
+            node("Sub", &["panic_number", "panic_golden"], "panic_off"),
+            node("Mul", &["panic_off", "panic_off"], "panic_square"),
+            node("Less", &["panic_near", "panic_square"], "panic_is_far"),
+            far,
+            taken,
+            node("Mul", &["panic_taken", "panic_tiny"], "panic_small"),
+            node("Add", &[row, "panic_small"], out),
+        ];
+        let first = TensorProto {
+            name: "panic_first".into(),
+            data_type: DataType::Int64 as i32,
+            dims: vec![1],
+            int64_data: vec![0],
+            ..TensorProto::default()
+        };
+        let weights = vec![
+            first,
+            tensor("panic_golden", &[], golden),
+            tensor("panic_near", &[], 0.01),
+            tensor("panic_tiny", &[], 1e-9),
         ];
         (nodes, weights)
     })
@@ -148,6 +215,10 @@ fn node(op: &str, input: &[&str], output: &str) -> NodeProto {
         output: vec![output.to_owned()],
         ..NodeProto::default()
     }
+}
+
+fn attribute(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
 }
 
 fn tensor(name: &str, shape: &[usize], value: f32) -> TensorProto {

@@ -77,16 +77,19 @@ impl Models {
 pub fn drive(mut driver: Driver, site: &Site, done: &AtomicBool) -> Result<()> {
     while !done.load(Ordering::Relaxed) && !site.stop.sleep(PERIOD) {
         let looked = panics::catch(|| driver.look(site.clock.now()));
+        let mut restart = None;
         for told in looked.unwrap_or_else(|panic| vec![Told::Fault(panic.error(NAME).to_string())]) {
             match told {
                 Told::News(text) => log::info!("{NAME}: {text}"),
                 Told::Fault(text) => fault(&site.outputs, text, None),
-                Told::Restart(text) => {
-                    fault(&site.outputs, text.clone(), Some(0));
-                    site.stop.give_up(&site.outputs);
-                    return Err(Error::unavailable(NAME, text, "systemd starts it again, or start it by hand"));
-                }
+                Told::Restart(text) => restart = Some(text),
             }
+        }
+        // After the reason for it, which the journal has then.
+        if let Some(text) = restart {
+            fault(&site.outputs, text.clone(), Some(0));
+            site.stop.give_up(&site.outputs);
+            return Err(Error::unavailable(NAME, text, "systemd starts it again, or start it by hand"));
         }
     }
     Ok(())

@@ -237,6 +237,10 @@ impl Disk for SlowDisk {
     fn lock(&self, file: &Path) -> std::io::Result<Held> {
         RealDisk.lock(file)
     }
+
+    fn own(&self, file: &Path) -> std::io::Result<Option<Held>> {
+        RealDisk.own(file)
+    }
 }
 
 #[test]

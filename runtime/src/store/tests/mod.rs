@@ -5,12 +5,14 @@
 //! | `cuts` | the power is cut at every operation of everything that the store does |
 //! | `live` | a trial beside a running camera |
 //! | `moves` | every stage of a trial, whatever happens |
+//! | `receivers` | several receive bundles at the same time |
 //! | `refusals` | what the store refuses, and that it is then as it was |
 
 mod cuts;
 mod live;
 mod moves;
 pub(crate) mod power;
+mod receivers;
 mod refusals;
 
 use std::collections::BTreeMap;
