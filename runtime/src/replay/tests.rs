@@ -158,5 +158,5 @@ fn a_folder_that_cannot_be_written_is_named_and_nothing_is_left() {
 #[test]
 fn what_is_not_1_does_not_seem_to_be() {
     let shown = [0.5, 0.9949, 0.9999, 0.999_994_75, 1.0, 0.0].map(|score| digits(score, 2));
-    assert_eq!(shown, ["0.50", "0.99", "0.9999", "0.999995", "1.00", "0.00"]);
+    assert_eq!(shown, ["0.50", "0.99", "0.9999", "0.99999", "1.00", "0.00"]);
 }
