@@ -38,9 +38,10 @@ pub fn calibrate(
     let allowed = (false_alarms_per_hour * hours).floor() as usize;
     if allowed == 0 {
         log::warn!(
-            "--calibrate: {hours:.2} h of normal footage are too little for {false_alarms_per_hour} false alarms an hour: the threshold is one that \
-             none of it reaches, and may be out of an incident's reach too; give {:.1} h or more, or a higher rate",
-            1.0 / false_alarms_per_hour
+            "--calibrate: {:.1} min of normal footage are too little for {false_alarms_per_hour} false alarms an hour: the threshold is one that none \
+             of it reaches, and may be out of an incident's reach too; give {:.1} min or more, or a higher rate",
+            hours * 60.0,
+            60.0 / false_alarms_per_hour
         );
     }
     let alarms = |threshold: f32| -> usize {
