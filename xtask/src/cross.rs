@@ -95,8 +95,8 @@ impl Processor {
             Some(most) if there("cargo-zigbuild", "--version") => Some(most),
             Some(most) => {
                 eprintln!(
-                    "cargo-zigbuild is not installed (pip install cargo-zigbuild ziglang): linking against this machine's \
-                     own C library, which may be newer than {most}"
+                    "cargo-zigbuild is not on the PATH (docs/guide/flash.md has how it comes there): linking against this \
+                     machine's own C library, which may be newer than {most}"
                 );
                 None
             }

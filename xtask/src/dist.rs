@@ -124,7 +124,7 @@ fn check(processor: &Processor, path: &Path, most: Option<Glibc>) -> Result<Prog
     if let Some(most) = most {
         program.starts_with(most).with_context(|| {
             format!(
-                "link it against {most} or older: with cargo-zigbuild (pip install cargo-zigbuild ziglang) by this command, \
+                "link it against {most} or older: with cargo-zigbuild (docs/guide/flash.md) by this command, \
                  or by `cross build` with the image that Cross.toml names"
             )
         })?;

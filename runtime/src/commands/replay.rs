@@ -158,7 +158,12 @@ pub fn run(args: &ReplayArgs) -> Result<()> {
             digits(alarm.peak, 3)
         );
     }
-    println!("{} alarms; relay switched {} times", watched.alarms.len(), pin.edges());
+    let alarms = match watched.alarms.len() {
+        0 => "no alarm".to_owned(),
+        1 => "1 alarm".to_owned(),
+        n => format!("{n} alarms"),
+    };
+    println!("{alarms}; relay switched {} times", pin.edges());
     if let Some(folder) = &args.out {
         println!("see {}", folder.join("timeline.png").display());
     }

@@ -1,6 +1,7 @@
 //! What an operator gets: events found and their delay, against false alarms an hour of normal footage.
 
 use runtime::Result;
+use runtime::replay::digits;
 
 use super::page::{Key, Section, figure, paragraph, plots, table};
 use super::plot::{Axis, Plot};
@@ -77,7 +78,7 @@ pub fn section(ways: &[Way<'_>], fps: f64) -> Result<Section> {
             lines.push(vec![
                 way.name.to_owned(),
                 format!("{}", point.false_alarms_per_hour),
-                format!("{:.4}", point.threshold),
+                digits(point.threshold, 4),
                 format!("{:.0} %", 100.0 * point.detected),
                 point.delay_s.map_or("-".into(), |seconds| format!("{seconds:.1} s")),
             ]);
