@@ -53,7 +53,7 @@ pub struct AblateArgs {
     /// Abnormal videos in a batch, and as many normal ones, instead of the preset's.
     #[arg(long)]
     pairs: Option<usize>,
-    /// Where to train: cpu, ndarray (burn's reference backend), or cuda and cuda:N, an NVIDIA GPU (needs a build with `--features cuda`).
+    /// Where to train: cpu, ndarray (burn's reference backend), or cuda and cuda:N, an NVIDIA GPU, and cuda:N-M, several (they need a build with `--features cuda`).
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
     /// Score as a camera does too, even where that takes long.

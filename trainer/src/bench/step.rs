@@ -130,7 +130,7 @@ struct Beginning {
 impl Work for Beginning {
     type Output = Box<dyn Training>;
 
-    fn on<B>(self, device: &B::Device) -> Result<Box<dyn Training>>
+    fn on<B>(self, devices: &[B::Device]) -> Result<Box<dyn Training>>
     where
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
@@ -138,13 +138,13 @@ impl Work for Beginning {
         let Self { workload, parts } = self;
         let decay = Some(WeightDecayConfig::new(workload.recipe.weight_decay));
         Ok(Box::new(On::<B> {
-            model: Some(DeNet::<B>::new(&workload.config, workload.features, SEED, device)),
+            model: Some(DeNet::<B>::new(&workload.config, workload.features, SEED, &devices[0])),
             optimizer: AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init(),
             batch: workload.batch(),
             workload,
             parts,
             steps: 0,
-            device: device.clone(),
+            devices: devices.to_vec(),
         }))
     }
 }
@@ -161,7 +161,7 @@ where
     /// Absent after a step that failed.
     model: Option<DeNet<B>>,
     optimizer: OptimizerAdaptor<Adam, DeNet<B>, B>,
-    device: B::Device,
+    devices: Vec<B::Device>,
 }
 
 impl<B> On<B>
@@ -170,7 +170,7 @@ where
     B::InnerBackend: Kernels,
 {
     fn computed(&self, model: &DeNet<B>) -> Result<Step> {
-        gradients(model, &self.workload.config, &self.batch, (SEED, self.steps), self.parts, &self.device)
+        gradients(model, &self.workload.config, &self.batch, (SEED, self.steps), self.parts, &self.devices)
     }
 }
 
@@ -184,7 +184,7 @@ where
         let step = self.computed(&model)?;
         self.model = Some(self.optimizer.step(self.workload.recipe.learning_rate, model, step.gradients));
         self.steps += 1;
-        B::sync(&self.device)
+        B::sync(&self.devices[0])
             .map_err(|error| Error::failed("the device", format!("failed: {error}"), "see what it said above"))?;
         Ok(Done { loss: step.loss, erased_windows: step.erased_windows })
     }

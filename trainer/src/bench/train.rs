@@ -22,7 +22,7 @@ use crate::train::{Device, Preset};
 /// Time a training step of DE-Net on random features, of the presets `paper` and `edge`.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// Where to train: cpu, ndarray (burn's reference backend), or cuda and cuda:N, an NVIDIA GPU (needs a build with `--features cuda`).
+    /// Where to train: cpu, ndarray (burn's reference backend), or cuda and cuda:N, an NVIDIA GPU, and cuda:N-M, several (they need a build with `--features cuda`).
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
     /// Before timing, take three steps without dropout on the CPU too, and fail where losses or gradients differ.

@@ -36,7 +36,7 @@ pub struct TrainArgs {
     /// write mean, deviation and each to OUT/seeds.json.
     #[arg(long, value_delimiter = ',', conflicts_with = "seed")]
     seeds: Vec<SeedRange>,
-    /// Where to train: cpu, ndarray (burn's reference backend), or cuda and cuda:N, an NVIDIA GPU (needs a build with `--features cuda`).
+    /// Where to train: cpu, ndarray (burn's reference backend), or cuda and cuda:N, an NVIDIA GPU, and cuda:N-M, several (they need a build with `--features cuda`).
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
     /// Training steps, instead of the preset's.

@@ -62,14 +62,14 @@ struct Learning<'a> {
 impl Work for Learning<'_> {
     type Output = Outcome;
 
-    fn on<B>(self, device: &B::Device) -> Result<Outcome>
+    fn on<B>(self, devices: &[B::Device]) -> Result<Outcome>
     where
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
         let Self { run, set, resume } = self;
         let settings = run.file.settings.clone();
-        with_model!(&settings.model, |Model, config| learn::<B, Model<B>>(run, config, set, resume, device))
+        with_model!(&settings.model, |Model, config| learn::<B, Model<B>>(run, config, set, resume, devices))
     }
 }
 
@@ -176,7 +176,13 @@ pub fn read_log(run: &Run) -> Result<Vec<LogLine>> {
     csv::Reader::from_path(&path).map_err(corrupt)?.deserialize::<LogLine>().collect::<Result<_, _>>().map_err(corrupt)
 }
 
-fn learn<B, M>(mut run: Run, config: &M::Config, set: &TrainingSet, resume: bool, device: &B::Device) -> Result<Outcome>
+fn learn<B, M>(
+    mut run: Run,
+    config: &M::Config,
+    set: &TrainingSet,
+    resume: bool,
+    devices: &[B::Device],
+) -> Result<Outcome>
 where
     B: AutodiffBackend,
     M: Detector<B> + AutodiffModule<B>,
@@ -185,6 +191,7 @@ where
 {
     let settings = run.file.settings.clone();
     let seed = run.file.seed;
+    let device = &devices[0];
     let mut model = M::new(config, run.features(), seed, device);
     let decay = (settings.weight_decay > 0.0).then(|| WeightDecayConfig::new(settings.weight_decay));
     let mut optimizer = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init::<B, M>();
@@ -210,7 +217,7 @@ where
         }
         let batch = set.batch(&settings, seed, step)?;
         let Step { loss, erased_windows, erased_segments, seen, gradients } =
-            gradients(&model, config, &batch, (seed, step), parts, device)?;
+            gradients(&model, config, &batch, (seed, step), parts, devices)?;
         if !loss.is_finite() {
             return Err(Error::failed(
                 format!("step {}", step + 1),

@@ -2,7 +2,8 @@
 //! gradients are added up.
 //!
 //! A CPU has [`PARTS`] parts however many cores it has, so that a seed gives the same weights on any machine; parts of a
-//! few pairs also keep a step's tensors inside the caches. Where a loss needs something of the whole batch, the parts
+//! few pairs also keep a step's tensors inside the caches. Several GPUs have a part each: burn copies the weights to them and the
+//! gradients back. Where a loss needs something of the whole batch, the parts
 //! exchange it ([`Peers::gather`]): the loss is the whole batch's, not a mean of losses of small batches.
 
 use burn::module::AutodiffModule;
@@ -30,14 +31,15 @@ pub struct Step {
     pub gradients: GradientsParams,
 }
 
-/// Loss and gradients of step `step` (from 0) on `batch`, computed in `parts` parts.
+/// Loss and gradients of step `step` (from 0) on `batch`, computed in `parts` parts, which take turns on `devices`; the gradients are on the
+/// first of these, where `model` is.
 pub fn gradients<B, M>(
     model: &M,
     config: &M::Config,
     batch: &Batch,
     (seed, step): (u64, u64),
     parts: usize,
-    device: &B::Device,
+    devices: &[B::Device],
 ) -> Result<Step>
 where
     B: AutodiffBackend,
@@ -45,15 +47,19 @@ where
     M::Config: Sync,
 {
     let batches = batch.split(parts);
+    let draws = parts.max(PARTS) as u64;
     let parts = batches.len();
-    let work = |part: usize, batch: &Batch, peers: &Peers, model: M| {
-        let mut noise = Noise::of_step(seed, step * PARTS as u64 + part as u64);
+    let work = |part: usize, batch: &Batch, peers: &Peers, model: M, device: &B::Device| {
+        let mut noise = Noise::of_step(seed, step * draws + part as u64);
         let loss = model.loss(config, batch, peers, &mut noise, device);
         let share = batch.pairs as f64 / batches.iter().map(|batch| batch.pairs).sum::<usize>() as f64;
         let seen = loss.seen.iter().map(|value| value * share as f32).collect();
         let total = loss.total * share;
         let value = total.clone().into_data().convert::<f32>().as_slice().map_or(f32::NAN, |value: &[f32]| value[0]);
-        let gradients = GradientsParams::from_grads(total.backward(), &model);
+        let mut gradients = GradientsParams::from_grads(total.backward(), &model);
+        if *device != devices[0] {
+            gradients = gradients.to_device(&devices[0], &model);
+        }
         let Loss { erased_windows, erased_segments, .. } = loss;
         Step { loss: value, erased_windows, erased_segments, seen, gradients }
     };
@@ -61,12 +67,13 @@ where
         let threads: Vec<_> = batches
             .iter()
             .zip(Peers::of(parts))
+            .zip(devices.iter().cycle())
             .enumerate()
-            .map(|(part, (batch, peers))| {
+            .map(|(part, ((batch, peers), device))| {
                 // A fork has leaves of its own, so that the parts' gradient graphs have nothing in common.
                 let model = model.clone().fork(device);
                 let work = &work;
-                scope.spawn(move || work(part, batch, &peers, model))
+                scope.spawn(move || work(part, batch, &peers, model, device))
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().ok()).collect()
@@ -115,8 +122,8 @@ mod tests {
         let values = |n: usize| (0..n).map(|i| ((i * i) as f32 * 0.37).sin()).collect();
         let batch = Batch { windows: values(2 * 5 * 8 * 6), pairs: 5, segments: 8, width: 6 };
         let model = DeNet::<A>::new(&config, 6, 1, &device);
-        let whole = gradients(&model, &config, &batch, (0, 0), 1, &device).unwrap();
-        let parts = gradients(&model, &config, &batch, (0, 0), 4, &device).unwrap();
+        let whole = gradients(&model, &config, &batch, (0, 0), 1, &[device]).unwrap();
+        let parts = gradients(&model, &config, &batch, (0, 0), 4, &[device, device]).unwrap();
         assert!(whole.erased_windows > 0 && whole.erased_windows < 5, "{}", whole.erased_windows);
         assert_eq!((whole.erased_windows, whole.erased_segments), (parts.erased_windows, parts.erased_segments));
         assert!((whole.loss - parts.loss).abs() < 1e-5, "{} {}", whole.loss, parts.loss);
