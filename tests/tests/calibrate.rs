@@ -7,7 +7,7 @@
 //! `TADPOLE_CALIBRATE_HOURS=PAST,FRESH` films each for longer, less than a day in all, `TADPOLE_CALIBRATE_CAMERAS=N` more of them, and
 //! `TADPOLE_CALIBRATE_MODEL=shipped` takes the shipped model and pictures of full size: `cargo xtask soak --calibrate` does so.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::maybe_infinite_iter, clippy::print_stdout)]
 
 use std::fmt::Write as _;
 use std::fs;

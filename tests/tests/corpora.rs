@@ -2,7 +2,7 @@
 //! `TADPOLE_WRITE_CORPORA=1 cargo test -p system-tests --test corpora`; an input that broke something is added by hand, and stays. `fuzz/found` holds
 //! what a fuzzer came upon in quarters of an hour: for each target the smallest inputs of a set that reaches all that was reached.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 #[allow(clippy::expect_used, clippy::unwrap_used)]
 #[path = "../../fuzz/src/lib.rs"]

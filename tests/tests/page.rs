@@ -3,7 +3,7 @@
 //!
 //! With `TADPOLE_SCREENSHOTS=FOLDER` it leaves pictures there, which are looked at and kept in docs/.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -3,7 +3,7 @@
 //! And a date that stands in 1970 keeps nobody from the device.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::unnecessary_debug_formatting)]
 
 #[path = "common/clock.rs"]
 mod clock;

@@ -39,13 +39,13 @@ impl Schedule {
         let local = now.to_zoned(self.zone.clone());
         let day = local.weekday().to_monday_zero_offset() as u8;
         let minute = local.hour() as u16 * 60 + local.minute() as u16;
-        self.periods.iter().find(|period| holds(period, day, minute)).map_or(Mode::Armed, |period| period.mode)
+        self.periods.iter().find(|&&period| holds(period, day, minute)).map_or(Mode::Armed, |period| period.mode)
     }
 }
 
 /// Whether a period holds at a minute of a day; Monday is 0.
-fn holds(period: &Period, day: u8, minute: u16) -> bool {
-    let Period { days, from, to, .. } = *period;
+fn holds(period: Period, day: u8, minute: u16) -> bool {
+    let Period { days, from, to, .. } = period;
     let (from, to) = (from.0, to.0);
     if from < to {
         return days.hold(day) && (from..to).contains(&minute);

@@ -38,7 +38,7 @@ use scoring::Scoring;
 /// incident in it gives a threshold that is too high.
 #[derive(Args)]
 pub struct CalibrateArgs {
-    /// Normal footage: video files, sim://?seed=1, features:///rows.npy, or scores (the scores.csv of `replay --out`, what --keep
+    /// Normal footage: video files, `sim://?seed=1`, `features:///rows.npy`, or scores (the scores.csv of `replay --out`, what --keep
     /// wrote). Without any, the cameras of the config are watched.
     recordings: Vec<String>,
     /// False alarms a day of one camera that you can live with.

@@ -85,12 +85,9 @@ impl Gate {
                 _ => self.router.clone().call(request).await.unwrap_or_else(|never| match never {}),
             }
         };
-        match tokio::time::timeout(most, answered).await {
-            Ok(response) => response,
-            Err(_) => {
-                let detail = format!("it took more than {} s", most.as_secs());
-                Problem::new(Kind::TimeOut, detail, "try again; an upload goes on where it ended").into_response()
-            }
-        }
+        tokio::time::timeout(most, answered).await.unwrap_or_else(|_elapsed| {
+            let detail = format!("it took more than {} s", most.as_secs());
+            Problem::new(Kind::TimeOut, detail, "try again; an upload goes on where it ended").into_response()
+        })
     }
 }

@@ -26,7 +26,7 @@ use crate::control::problem::{Kind, Problem};
 use crate::output::gpio::button::TEST_MIN;
 use crate::output::{AlarmEvent, Phase};
 use crate::pipeline::watch::lock;
-use crate::source::mask::Shapes;
+use crate::source::mask::{PrivacyMask, Shapes};
 
 /// The longest that alarms are silenced.
 const MUTE_MAX: Duration = Duration::from_hours(24);
@@ -78,7 +78,7 @@ pub async fn cameras(State(desk): State<Arc<Desk>>) -> Answer {
         told["pictures"] = size.is_some().into();
         told["width"] = size.map(|(width, _)| width).into();
         told["height"] = size.map(|(_, height)| height).into();
-        let shapes = desk.masks.get(number).map(|mask| mask.shapes()).unwrap_or_default();
+        let shapes = desk.masks.get(number).map(PrivacyMask::shapes).unwrap_or_default();
         (told["masks"], told["regions"]) = (json!(shapes.mask), json!(shapes.region));
         if let Some(panel) = desk.board.panel(number) {
             let (threshold, alarm, points) = (panel.threshold, panel.alarm, panel.points.clone());

@@ -154,6 +154,7 @@ impl Played {
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
+    #[allow(clippy::unused_self)]
     fn until(&self, what: &str, mut done: impl FnMut() -> bool) {
         for _ in 0..200 {
             if done() {

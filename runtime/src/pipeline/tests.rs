@@ -54,7 +54,7 @@ impl Source for Grey {
 struct Told<F>(EngineInfo, F);
 
 impl<F: FnMut(Input<'_>, &mut [f32]) + Send> Told<F> {
-    fn new(input: &[usize], output: &[usize], say: F) -> Box<dyn Engine>
+    fn engine(input: &[usize], output: &[usize], say: F) -> Box<dyn Engine>
     where
         F: 'static,
     {
@@ -126,12 +126,12 @@ fn bench(segments: u64, gap_before: Option<u64>, score: impl Fn(u32) -> f32 + Se
         let Input::F32(rows) = input else { panic!("rows") };
         scores.copy_from_slice(rows);
     };
-    let extractor = Extractor::new(Told::new(&[1, 2, 2, 3], &[1, 1], see), contract).unwrap();
+    let extractor = Extractor::new(Told::engine(&[1, 2, 2, 3], &[1, 1], see), contract).unwrap();
     let rule = AlarmRule { threshold: 0.8, release: 0.5, min_length: 2, cool_down_ns: 0, min_segments: 1 };
     let pipeline = Pipeline {
         id: "first".into(),
         feed: Feed::frames(Box::new(source), extractor).unwrap(),
-        scorer: Scorer::new(Told::new(&[1, SEGMENTS, 1], &[1, SEGMENTS], head), None).unwrap(),
+        scorer: Scorer::new(Told::engine(&[1, SEGMENTS, 1], &[1, SEGMENTS], head), None).unwrap(),
         alarm: Alarm::new(rule),
         row: Vec::new(),
         end_ns: 0,
@@ -263,9 +263,9 @@ fn second(row: impl Fn() -> f32 + Send + 'static) -> second::Second {
     };
     second::Second {
         id: "second".into(),
-        extractor: Extractor::new(Told::new(&[1, 2, 2, 3], &[1, 1], see), contract).unwrap(),
+        extractor: Extractor::new(Told::engine(&[1, 2, 2, 3], &[1, 1], see), contract).unwrap(),
         background: crate::features::background::Background::new(0),
-        scorer: Scorer::new(Told::new(&[1, SEGMENTS, 1], &[1, SEGMENTS], head), None).unwrap(),
+        scorer: Scorer::new(Told::engine(&[1, SEGMENTS, 1], &[1, SEGMENTS], head), None).unwrap(),
         rule: AlarmRule { threshold: 0.6, release: 0.3, min_length: 2, cool_down_ns: 0, min_segments: 1 },
         seen: Vec::new(),
         row: Vec::new(),

@@ -87,13 +87,12 @@ impl Take {
     /// When the disk refuses.
     pub fn see(&mut self, picture: &Picture) -> io::Result<()> {
         self.newest = Some(Arc::clone(&picture.jpeg));
-        let clip = match self.clip.take() {
-            Some(clip) => clip,
-            None => {
-                let file = BufWriter::new(File::create_new(self.part.join("clip.avi"))?);
-                let avi = Avi::begin(file, picture.size, RATE_HZ)?;
-                Clip { avi, size: picture.size, begin_ns: picture.pts_ns }
-            }
+        let clip = if let Some(clip) = self.clip.take() {
+            clip
+        } else {
+            let file = BufWriter::new(File::create_new(self.part.join("clip.avi"))?);
+            let avi = Avi::begin(file, picture.size, RATE_HZ)?;
+            Clip { avi, size: picture.size, begin_ns: picture.pts_ns }
         };
         let clip = self.clip.insert(clip);
         let tick = (picture.pts_ns.saturating_sub(clip.begin_ns) + TICK_NS / 2) / TICK_NS;

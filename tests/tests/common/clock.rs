@@ -12,7 +12,7 @@ use std::process::Command;
 /// Seconds in ten years.
 pub const JUMP_S: i64 = 10 * 365 * 24 * 3600;
 
-const LIBRARY: &str = r#"
+const LIBRARY: &str = r"
 #define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -51,7 +51,7 @@ time_t time(time_t *to) {
     if (to) *to = now.tv_sec;
     return now.tv_sec;
 }
-"#;
+";
 
 /// What has the date stand in 1970, for [`library`].
 pub const IN_1970: &[&str] = &["-DSTANDS_AT_S=12"];

@@ -61,7 +61,7 @@ pub struct ImportArgs {
     /// arrays.
     #[arg(long, value_name = "PATH")]
     truth: Option<PathBuf>,
-    /// Put the features of the sound (NAME__vggish.npy) beside those of the pictures.
+    /// Put the features of the sound (`NAME__vggish.npy`) beside those of the pictures.
     #[arg(long)]
     audio: bool,
     /// Frames that a row of features stands for.

@@ -21,7 +21,7 @@ use crate::run::{command, root, run as run_shown, target};
 /// What the scenario is called.
 pub const NAME: &str = "image";
 /// By this machine's clock.
-const LIMIT: Duration = Duration::from_secs(1800);
+const LIMIT: Duration = Duration::from_mins(30);
 /// Login prompts would be between the lines that are listened to.
 const ARGUMENTS: &str = "systemd.mask=serial-getty@ttyAMA0.service";
 

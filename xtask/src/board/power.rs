@@ -20,7 +20,7 @@ const LATER: Duration = Duration::from_millis(350);
 /// After so many cuts it begins anew.
 const STEPS: u32 = 20;
 /// How long a board may be on.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 /// The card: a store may hold four of the largest bundles, these are small.
 const CARD_BYTES: u64 = 256 << 20;
 

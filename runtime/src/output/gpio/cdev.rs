@@ -235,19 +235,19 @@ fn look_at(path: &std::path::Path) -> FoundChip {
 mod tests {
     use super::*;
 
-    fn told(chip: Option<&str>, line: LineId) -> String {
-        output(chip, &line, PinState::Low).err().unwrap().to_string()
+    fn told(chip: Option<&str>, line: &LineId) -> String {
+        output(chip, line, PinState::Low).err().unwrap().to_string()
     }
 
     #[test]
     fn what_is_no_chip_says_so() {
-        assert!(told(Some("/dev/null"), LineId::Number(1)).starts_with("/dev/null: is no GPIO chip"));
-        assert!(told(Some("/dev/no-such-chip"), LineId::Number(1)).starts_with("/dev/no-such-chip: is no GPIO chip"));
+        assert!(told(Some("/dev/null"), &LineId::Number(1)).starts_with("/dev/null: is no GPIO chip"));
+        assert!(told(Some("/dev/no-such-chip"), &LineId::Number(1)).starts_with("/dev/no-such-chip: is no GPIO chip"));
         // A machine whose chips are closed to this user says that first.
         let denied = |told: &str| told.contains("may not be opened");
-        let label = told(Some("no-such-chip"), LineId::Number(1));
+        let label = told(Some("no-such-chip"), &LineId::Number(1));
         assert!(label.starts_with("no-such-chip: is no GPIO chip") || denied(&label), "{label}");
-        let line = told(None, LineId::Name("NO SUCH LINE".into()));
+        let line = told(None, &LineId::Name("NO SUCH LINE".into()));
         assert!(line.contains("NO SUCH LINE") || denied(&line), "{line}");
     }
 

@@ -248,7 +248,7 @@ impl Outbox {
         loop {
             let (unsaved, over) = self.wait_for_work(retry);
             self.lock().saving = Some(Instant::now());
-            let saved = unsaved.map_or(Ok(()), |unsaved| self.save(&mut file, unsaved));
+            let saved = unsaved.map_or(Ok(()), |unsaved| self.save(&mut file, &unsaved));
             let mut state = self.lock();
             state.saving = None;
             state.bytes = file.bytes();
@@ -271,10 +271,10 @@ impl Outbox {
         }
     }
 
-    fn save(&self, file: &mut File, unsaved: Unsaved) -> std::io::Result<()> {
+    fn save(&self, file: &mut File, unsaved: &Unsaved) -> std::io::Result<()> {
         let late = if matches!(unsaved, Unsaved::All(_)) { file.read_late()? } else { Vec::new() };
         if late.is_empty() {
-            return file.save(&unsaved);
+            return file.save(unsaved);
         }
         let mut state = self.lock();
         state.queue.adopt(late);

@@ -192,9 +192,9 @@ pub fn code_name(code: [u8; 4]) -> String {
 mod tests {
     use super::*;
 
-    fn offer(code: &[u8; 4], size: (u32, u32), rates: &[u32]) -> Offer {
+    fn offer(code: [u8; 4], size: (u32, u32), rates: &[u32]) -> Offer {
         let listed = rates.iter().map(|&rate| Interval { numerator: 1, denominator: rate }).collect();
-        Offer { code: *code, size, intervals: Intervals::Listed(listed) }
+        Offer { code, size, intervals: Intervals::Listed(listed) }
     }
 
     fn uri(settings: &str) -> V4lUri {
@@ -209,12 +209,12 @@ mod tests {
     /// As a common web camera.
     fn webcam() -> Vec<Offer> {
         vec![
-            offer(b"MJPG", (1280, 720), &[30, 15]),
-            offer(b"MJPG", (640, 480), &[30, 15]),
-            offer(b"YUYV", (320, 240), &[30]),
-            offer(b"YUYV", (640, 480), &[30, 20, 10]),
-            offer(b"YUYV", (1280, 720), &[10, 5]),
-            offer(b"H264", (640, 480), &[30]),
+            offer(*b"MJPG", (1280, 720), &[30, 15]),
+            offer(*b"MJPG", (640, 480), &[30, 15]),
+            offer(*b"YUYV", (320, 240), &[30]),
+            offer(*b"YUYV", (640, 480), &[30, 20, 10]),
+            offer(*b"YUYV", (1280, 720), &[10, 5]),
+            offer(*b"H264", (640, 480), &[30]),
         ]
     }
 
@@ -237,14 +237,14 @@ mod tests {
         assert_eq!(chosen(&webcam(), "format=yuyv&rate=11").2, 20.0);
         assert_eq!(chosen(&webcam(), "format=yuyv&rate=60").2, 30.0);
         let ntsc = Intervals::Listed(vec![Interval { numerator: 1001, denominator: 30_000 }]);
-        let offers = [Offer { intervals: ntsc, ..offer(b"YUYV", (640, 480), &[]) }];
+        let offers = [Offer { intervals: ntsc, ..offer(*b"YUYV", (640, 480), &[]) }];
         assert!((chosen(&offers, "rate=30").2 - 29.97).abs() < 0.001);
     }
 
     #[test]
     fn ranges_and_silence_about_rates() {
         let (shortest, longest) = (Interval::of_rate(60.0), Interval::of_rate(5.0));
-        let between = Offer { intervals: Intervals::Between { shortest, longest }, ..offer(b"NV12", (640, 480), &[]) };
+        let between = Offer { intervals: Intervals::Between { shortest, longest }, ..offer(*b"NV12", (640, 480), &[]) };
         for (asked, got) in [("rate=12.5", 12.5), ("rate=200", 60.0), ("rate=2", 5.0)] {
             assert_eq!(chosen(std::slice::from_ref(&between), asked).2, got);
         }
@@ -254,8 +254,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_by_code() {
-        let raw =
-            [offer(b"pgAA", (640, 480), &[30]), offer(b"pgAA", (320, 240), &[30]), offer(b"Y10 ", (640, 480), &[30])];
+        let raw = [
+            offer(*b"pgAA", (640, 480), &[30]),
+            offer(*b"pgAA", (320, 240), &[30]),
+            offer(*b"Y10 ", (640, 480), &[30]),
+        ];
         assert_eq!(choose(&raw, &uri("")).unwrap_err(), "pgAA, Y10");
         assert_eq!(choose(&webcam(), &uri("format=grey")).unwrap_err(), "MJPG, YUYV, H264");
         assert_eq!(choose(&[], &uri("")).unwrap_err(), "no format at all");
