@@ -54,7 +54,7 @@ pub fn check(index: usize) -> Result<()> {
 #[cfg(feature = "cuda")]
 fn count() -> Option<usize> {
     use burn::tensor::backend::Backend as _;
-    std::thread::spawn(|| burn::backend::Cuda::device_count(0)).join().ok()
+    std::thread::spawn(|| <burn::backend::Cuda>::device_count(0)).join().ok()
 }
 
 /// Whether one and one is two on it.
