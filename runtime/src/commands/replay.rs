@@ -11,7 +11,7 @@ use runtime::clip::Clip;
 use runtime::output::Outputs;
 use runtime::output::gpio::{GpioRelay, MemoryPin, Polarity};
 use runtime::pipeline::RuleOverrides;
-use runtime::replay::{Best, Report, Truth, digits};
+use runtime::replay::{Best, Report, Truth, counted, digits};
 use runtime::source::SourceInfo;
 use runtime::source::mask::PrivacyMask;
 use runtime::source::open::{self, Opened};
@@ -158,12 +158,7 @@ pub fn run(args: &ReplayArgs) -> Result<()> {
             digits(alarm.peak, 3)
         );
     }
-    let alarms = match watched.alarms.len() {
-        0 => "no alarm".to_owned(),
-        1 => "1 alarm".to_owned(),
-        n => format!("{n} alarms"),
-    };
-    println!("{alarms}; relay switched {} times", pin.edges());
+    println!("{}; relay switched {} times", counted(watched.alarms.len()), pin.edges());
     if let Some(folder) = &args.out {
         println!("see {}", folder.join("timeline.png").display());
     }

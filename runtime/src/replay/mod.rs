@@ -124,5 +124,14 @@ pub fn digits(score: f32, least: usize) -> String {
     (least..8).map(seems).find(|text| score >= 1.0 || !text.starts_with('1')).unwrap_or_else(|| seems(8))
 }
 
+/// So many alarms, in words.
+pub fn counted(alarms: usize) -> String {
+    match alarms {
+        0 => "no alarm".into(),
+        1 => "1 alarm".into(),
+        n => format!("{n} alarms"),
+    }
+}
+
 #[cfg(test)]
 mod tests;

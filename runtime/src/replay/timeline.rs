@@ -2,7 +2,7 @@
 //! with the highest scores. 1200 x 516 pixels; the same report gives the same bytes.
 
 use super::draw::{Align, Canvas, Font};
-use super::{Report, Thumbnail, digits};
+use super::{Report, Thumbnail, counted, digits};
 use crate::Result;
 
 /// Pictures that fit under the curve.
@@ -85,11 +85,7 @@ impl Plot<'_> {
         let frames = if report.frames > 0 { format!("{} frames, ", report.frames) } else { String::new() };
         let top = report.scores.iter().map(|s| s.score).filter(|s| s.is_finite()).reduce(f32::max);
         let top = top.map_or_else(String::new, |t| format!("  ·  highest score {}", digits(t, 2)));
-        let alarms = match report.alarms.len() {
-            0 => "no alarm".to_owned(),
-            1 => "1 alarm".to_owned(),
-            n => format!("{n} alarms"),
-        };
+        let alarms = counted(report.alarms.len());
         let line = format!("{frames}{}  ·  {} segments  ·  {alarms}{top}", span(self.end_s), report.scores.len());
         self.write(13.0, (LEFT, 60.0), Align::Left, QUIET, &line);
         self.legend();
